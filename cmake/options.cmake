@@ -1,0 +1,27 @@
+# One interface target carries the flags of our own code.
+add_library(sluice_options INTERFACE)
+target_include_directories(sluice_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+target_compile_options(sluice_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast -Wnon-virtual-dtor
+  -Woverloaded-virtual -Werror -fno-omit-frame-pointer)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  target_compile_options(sluice_options INTERFACE -march=${SLUICE_MARCH})
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(sluice_options INTERFACE -Wthread-safety)
+endif()
+
+if(SLUICE_SANITIZE STREQUAL "address")
+  set(_san -fsanitize=address,undefined -fno-sanitize-recover=all)
+elseif(SLUICE_SANITIZE STREQUAL "thread")
+  set(_san -fsanitize=thread)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(sluice_options INTERFACE -Wno-tsan)
+  endif()
+elseif(SLUICE_SANITIZE STREQUAL "fuzz")
+  set(_san -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+else()
+  set(_san "")
+endif()
+target_compile_options(sluice_options INTERFACE ${_san})
+target_link_options(sluice_options INTERFACE ${_san})
