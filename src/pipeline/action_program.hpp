@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// ActionProgram: an action list compiled to a flat sequence of small operations.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "classify/table.hpp"
+#include "flow/action.hpp"
+
+namespace sluice::pipeline {
+
+enum class OpCode : std::uint8_t {
+    kOutput,
+    kOutputInPort,
+    kOutputFlood,
+    kOutputAll,
+    kOutputNormal,
+    kOutputController,
+    kOutputReg,
+    kOutputTrunc,
+    kSetField,
+    kMove,
+    kPushVlan,
+    kStripVlan,
+    kSetVlanVid,
+    kSetVlanPcp,
+    kPushMpls,
+    kPopMpls,
+    kDecTtl,
+    kSetMplsTtl,
+    kDecMplsTtl,
+    kStackPush,
+    kStackPop,
+    kResubmit,
+    kClone,
+    kExit,
+    kClearActions,
+    kWriteActions,
+    kGoto,
+    kSetQueue,
+    kPopQueue,
+    kUnsupported,
+};
+
+/// Which bytes of a packet a key word change must be written back to.
+enum class HeaderPart : std::uint8_t {
+    kNone,
+    kEthDst,
+    kEthSrc,
+    kVlanTci,
+    kIpTos,
+    kIpTtl,
+    kIpv4Src,
+    kIpv4Dst,
+    kIpv6Src,
+    kIpv6Dst,
+    kIpv6Label,
+    kTpSrc,
+    kTpDst,
+    kArpOp,
+    kArpSpa,
+    kArpTpa,
+    kArpSha,
+    kArpTha,
+    kNdTarget,
+    kNdSll,
+    kNdTll,
+    kIcmpType,
+    kIcmpCode,
+    kMplsLse,
+    kEthType,
+};
+
+struct ActionProgram;
+
+/// One operation. Which members count depends on `code`.
+struct Op {
+    OpCode code;
+    HeaderPart part = HeaderPart::kNone;
+    Prereq prereq = Prereq::kNone;
+    std::uint8_t table = 0;                 ///< kResubmit, kGoto; 0xff: current
+    std::uint32_t arg = 0;                  ///< port, queue, length, ethertype, vid ...
+    std::uint16_t bits = 0;                 ///< kMove and stack: width
+    FieldLoc loc{}, loc2{};                 ///< target, source (sub-field positions folded in; see wide)
+    std::uint16_t offset = 0, offset2 = 0;  ///< bit offsets inside target and source fields
+    bool flag = false;                      ///< push_if_needed, with_ct
+    U128 value, mask;
+    const Action* source = nullptr;         ///< the action it came from (controller parameters, trace text)
+    std::unique_ptr<ActionProgram> nested;  ///< clone, write_actions
+};
+
+struct ActionProgram {
+    ActionList source;  ///< as given; printed by dump-flows and trace
+    std::vector<Op> ops;
+};
+
+/// Compiles; fails with a sentence for actions this version does not execute.
+Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions);
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Datapath: what workers read: ports, bridges, programs, and the version they are at.
+//
+// The control thread describes ports and bridges as plain values (PortEntry, BridgeEntry); set_topology()
+// builds an immutable snapshot and swaps it. Rules change in place inside each bridge's Program and show
+// at publish(). Workers pin one snapshot and one version a batch.
+#pragma once
+
+#include <atomic>
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+#include "packet/drop_reason.hpp"
+#include "pipeline/fdb.hpp"
+#include "pipeline/program.hpp"
+#include "port/port.hpp"
+#include "sync/rcu.hpp"
+#include "sync/spsc_ring.hpp"
+
+namespace sluice::pipeline {
+
+enum class VlanMode : std::uint8_t { kAccess, kTrunk, kNativeTagged, kNativeUntagged, kDot1qTunnel };
+
+/// One port of a bridge, as NORMAL and output see it. A value: copy, change, set_topology().
+struct PortEntry {
+    PortIndex index = PortIndex::kNone;  ///< from Datapath::allocate_index()
+    OfPort ofport{};
+    Port* port = nullptr;                     ///< borrowed; nullptr for a patch port
+    PortIndex patch_peer = PortIndex::kNone;  ///< patch: where the packet comes in again
+    unsigned bridge = 0;                      ///< BridgeEntry::index
+    bool up = true;                           ///< OFPPC_PORT_DOWN clear and link usable
+    bool no_receive = false, no_forward = false, no_flood = false, no_packet_in = false;
+    VlanMode vlan_mode = VlanMode::kTrunk;
+    std::uint16_t tag = 0;                            ///< access or native VLAN
+    std::shared_ptr<const std::bitset<4096>> trunks;  ///< null: all
+    std::uint8_t priority_tags = 0;                   ///< 0 never, 1 if-nonzero, 2 always
+    std::uint32_t mtu = 1500;
+    std::shared_ptr<std::atomic<std::uint64_t>[]> patch_counters;  ///< unused for real ports
+};
+
+enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
+
+struct BridgeEntry {
+    unsigned index = 0;  ///< Program::index()
+    std::string name;
+    Program* program = nullptr;
+    Fdb* fdb = nullptr;
+    FragmentMode fragments = FragmentMode::kNormal;
+    bool miss_to_controller = false;  ///< some controller wants NO_MATCH packet-ins
+    bool forward_bpdu = false;
+    unsigned miss_send_len = 128;
+};
+
+/// Immutable snapshot.
+struct Topology {
+    std::vector<PortEntry> ports;  ///< by PortIndex
+    struct Bridge : BridgeEntry {
+        std::vector<PortIndex> by_ofport;  ///< ofport < 65280
+        std::vector<PortIndex> members;    ///< all ports of the bridge
+    };
+    std::vector<std::unique_ptr<Bridge>> bridges;  ///< by index; null: none
+};
+
+/// A packet on its way to a controller (worker -> control).
+struct PuntRecord {
+    Packet* packet = nullptr;  ///< owned by the receiver
+    unsigned bridge = 0;
+    OfPort in_port{};
+    std::uint8_t reason = 0;  ///< OFPR_*: 0 no match, 1 action, 2 invalid ttl
+    std::uint8_t table = 0;
+    std::uint64_t cookie = 0;
+    std::uint16_t max_len = 0xffff;
+    std::uint16_t controller_id = 0;
+    const ControllerAction* action = nullptr;  ///< userdata and the like; valid until the next reclaim
+    PortIndex in_index = PortIndex::kNone;
+    FlowKey key;  ///< metadata at the time
+};
+
+/// A source address that workers do not know (worker -> control).
+struct LearnRecord {
+    unsigned bridge = 0;
+    OfPort port{};
+    std::uint16_t vlan = 0;
+    std::uint64_t mac = 0;
+};
+
+/// Counters of one executing thread.
+struct ThreadCounters {  // writer: that thread; readers: control
+    Counter received, sent, punted, copied, injected;
+    std::array<Counter, kDropReasonCount> drops;
+    Counter learn_full;
+};
+
+class Executor;
+
+class Datapath {
+  public:
+    Datapath();
+    ~Datapath();
+
+    Rcu& rcu() { return rcu_; }
+
+    // Control thread: versions.
+    /// Version that rules added now will become visible with.
+    Version next_version() const { return version_.load(std::memory_order_relaxed) + 1; }
+    /// Shows everything added and hides everything removed since the last call; returns the point after
+    /// which every packet meets it (Rcu::passed).
+    Rcu::Point publish();
+    Version version() const noexcept { return version_.load(std::memory_order_acquire); }
+
+    // Control thread: topology.
+    PortIndex allocate_index();           ///< kNone when kMaxPorts are in use
+    void release_index(PortIndex index);  ///< reused after a grace period
+    unsigned allocate_bridge_index();
+    void release_bridge_index(unsigned index);
+    /// Replaces ports and bridges at once. Objects no longer named may be destroyed after
+    /// rcu().retire()/a grace period.
+    void set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntry> bridges);
+    const Topology* topology() const noexcept { return topology_.read(); }
+
+    // Control thread: executing threads (each worker one, and the control thread itself one).
+    Executor* add_executor(unsigned tx_queue);
+    void remove_executor(Executor* executor);
+    /// The control thread's own executor: packet-outs and traces run through the same pipeline.
+    Executor& control_executor() { return *control_; }
+    const std::vector<Executor*>& executors() const { return executors_; }
+
+    /// Drains punts and learned addresses of all executors; calls back for each. Learned addresses are
+    /// entered into the Fdb here. Returns how many records were handled (at most `limit`).
+    std::size_t drain(std::size_t limit, const std::function<void(PuntRecord&)>& on_punt);
+    /// Eventfd that becomes readable when drain() has work.
+    int wake_fd() const { return wake_fd_; }
+    void wake_control() noexcept;  ///< any thread
+
+    /// Sum over executors.
+    std::array<std::uint64_t, kDropReasonCount> drop_counts() const;
+    struct Totals {
+        std::uint64_t received = 0, sent = 0, punted = 0, copied = 0, injected = 0, dropped = 0;
+    };
+    Totals totals() const;
+
+    // Statistics slots (used by Program).
+    StatsSlot allocate_stats();
+    void release_stats(StatsSlot slot);  ///< after the grace period of its last user
+    RuleStats rule_stats(StatsSlot slot) const;
+
+    /// Retires objects after a publish.
+    void retire_after_publish(std::function<void()> destroy) {
+        pending_retire_.push_back(std::move(destroy));
+    }
+
+  private:
+    Rcu rcu_;
+    alignas(64) std::atomic<Version> version_{1};
+    RcuPtr<Topology> topology_;
+    std::vector<bool> index_used_, bridge_used_;
+    std::vector<Executor*> executors_;
+    std::unique_ptr<Executor> control_;
+    std::vector<std::function<void()>> pending_retire_;
+    std::vector<std::uint32_t> free_stats_;
+    std::uint32_t next_stats_ = 0;
+    int wake_fd_ = -1;
+    alignas(64) std::atomic<bool> wake_pending_{false};
+};
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executor: runs bursts of packets through the compiled tables, to completion, on one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "pipeline/datapath.hpp"
+#include "pipeline/trace.hpp"
+
+namespace sluice::pipeline {
+
+class Executor {
+  public:
+    Executor(Datapath& datapath, unsigned tx_queue);
+    ~Executor();
+    Executor(const Executor&) = delete;
+    Executor& operator=(const Executor&) = delete;
+
+    /// Thread: the owner, online in RCU (or the control thread). Takes all packets, received on `port`.
+    /// now_ms: monotonic milliseconds, read once a loop.
+    void run(PortIndex port, Packet** packets, unsigned count, std::uint64_t now_ms) noexcept;
+    /// Sends what run() has queued for output. Call once a loop, before quiescent().
+    void flush() noexcept;
+
+    /// Control thread's executor only: executes an action list on a packet (packet-out). `in_port` as in
+    /// the message (a port number, CONTROLLER or NONE). Takes the packet. Learned addresses enter at once.
+    void packet_out(unsigned bridge, OfPort in_port, const ActionProgram& actions, Packet* packet,
+                    std::uint64_t now_ms, const FlowKey* metadata = nullptr) noexcept;
+    /// Traces a packet (nothing is sent, counted or learned); frees the packet. in_port may be LOCAL etc.
+    /// `actions` non-null: starts with them instead of table 0. `metadata`: initial registers, tunnel
+    /// fields and the like (may be null).
+    void trace(unsigned bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
+               const ActionProgram* actions, TraceSink& sink) noexcept;
+
+    struct Impl;
+    Impl& impl() { return *impl_; }
+    const ThreadCounters& counters() const;
+    StatsArena& stats();
+    SpscRing<PuntRecord>& punts();
+    SpscRing<LearnRecord>& learns();
+    std::uint64_t table_lookups(unsigned bridge, std::uint8_t table) const;
+    std::uint64_t table_matches(unsigned bridge, std::uint8_t table) const;
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Program: the compiled OpenFlow tables of one bridge. The control thread adds and removes rules in
+// place; nothing shows until Datapath::publish(). All functions: control thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "classify/table.hpp"
+#include "pipeline/action_program.hpp"
+#include "pipeline/stats.hpp"
+
+namespace sluice::pipeline {
+
+inline constexpr unsigned kMaxTables = 255;  ///< 0..254
+
+/// A rule as workers see it. Actions, match and priority never change: a modification is a new Rule
+/// that takes over the old one's statistics slot.
+struct Rule : classify::Rule {
+    std::uint8_t table = 0;
+    bool is_table_miss = false;  ///< priority 0, no match: packet-in reason NO_MATCH
+    std::uint64_t cookie = 0;    ///< goes into packet-ins
+    StatsSlot stats{};
+    std::unique_ptr<ActionProgram> actions;
+    void* owner = nullptr;  ///< the bridge's record of the rule
+};
+
+class Datapath;
+
+class Program {
+  public:
+    explicit Program(Datapath& datapath);
+    ~Program();
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    /// Adds a rule that becomes visible with the next publication. `stats`: the slot of the rule it
+    /// replaces, or nullptr for a new one that starts at 0. The Rule lives until remove() and the grace
+    /// period after the publication that hides it.
+    Rule* add(std::uint8_t table, std::uint16_t priority, const SparseMatch& match, std::uint64_t cookie,
+              std::unique_ptr<ActionProgram> actions, const StatsSlot* stats = nullptr);
+    /// Hides a rule from the next publication on, and frees it once no worker can see it. `keep_stats`:
+    /// its slot was handed to a successor.
+    void remove(Rule* rule, bool keep_stats = false);
+    /// Undoes add() or remove() before publication (a refused bundle).
+    void revert_add(Rule* rule, bool keep_stats = false);
+    void revert_remove(Rule* rule);
+
+    /// Packets and bytes a rule has handled and when it last did, summed over workers.
+    RuleStats stats(const Rule& rule) const;
+    /// Look-ups and matches of a table since start.
+    TableStats table_stats(std::uint8_t table) const;
+    std::size_t rule_count(std::uint8_t table) const;
+
+    // Workers.
+    const classify::Table* table(unsigned id) const noexcept {
+        return tables_[id].load(std::memory_order_acquire);
+    }
+    unsigned index() const noexcept { return index_; }  ///< dense number of the bridge, for counters
+
+  private:
+    classify::Table& table_for(std::uint8_t id);
+    Datapath& datapath_;
+    unsigned index_;
+    std::array<std::atomic<classify::Table*>, 256> tables_{};
+    std::array<std::unique_ptr<classify::Table>, 256> owned_;
+};
+
+}  // namespace sluice::pipeline

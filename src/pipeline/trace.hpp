@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// TraceSink: what a packet meets, step by step, for ofproto/trace. One flag test a table when off.
+#pragma once
+
+#include <string_view>
+
+#include "base/types.hpp"
+#include "flow/action.hpp"
+#include "flow/key.hpp"
+#include "flow/match.hpp"
+
+namespace sluice::pipeline {
+
+struct Rule;
+
+class TraceSink {
+  public:
+    virtual ~TraceSink() = default;
+    /// The packet enters a bridge (the first one, or through a patch port) as `key`.
+    virtual void enter_bridge(unsigned bridge, const FlowKey& key, unsigned depth) = 0;
+    /// A table was consulted; rule nullptr: a miss. `consulted`: masks of the rules it was compared with.
+    virtual void lookup(std::uint8_t table, const Rule* rule, const FlowKey& key, const FlowKey& consulted,
+                        unsigned depth) = 0;
+    /// About to execute `action` of the current rule.
+    virtual void action(const Action& action, const FlowKey& key, unsigned depth) = 0;
+    /// A remark of the pipeline ("no learned MAC for destination, flooding", "skipping output to input
+    /// port").
+    virtual void note(std::string_view text, unsigned depth) = 0;
+    /// The packet, as `key`, would leave by datapath port `index` here (or go to the controller: kNone).
+    virtual void output(PortIndex index, const FlowKey& key) = 0;
+    virtual void drop(std::string_view reason) = 0;
+};
+
+}  // namespace sluice::pipeline
