@@ -12,12 +12,13 @@ inline constexpr std::size_t kVersionIhl = 0, kTos = 1, kTotalLength = 2, kId = 
 inline constexpr std::uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
 inline constexpr std::uint8_t kDscpMask = 0xfc, kEcnMask = 0x03;  // RFC 2474 §3, RFC 3168 §5
 
-/// parse() demands version 4, a header length of 20 to 60 bytes that is there, and a total length
-/// between the header's and what is there.
+/// parse() demands a header length of 20 to 60 bytes that is there, and a total length between the
+/// header's and what is there. The version nibble isn't looked at: as in Open vSwitch, the type of the
+/// enclosing header says that this is IPv4.
 class View {
   public:
     static std::optional<View> parse(Bytes bytes) {
-        if (bytes.size() < kMinHeaderBytes || bytes[kVersionIhl] >> 4 != 4) return std::nullopt;
+        if (bytes.size() < kMinHeaderBytes) return std::nullopt;
         const std::size_t header = (bytes[kVersionIhl] & 0xfU) * 4;
         const std::size_t total = load_be16(&bytes[kTotalLength]);
         if (header < kMinHeaderBytes || header > bytes.size() || total < header || total > bytes.size())

@@ -40,11 +40,11 @@ constexpr std::size_t extension_bytes(std::uint8_t proto, std::uint8_t length) {
     return (std::size_t{length} + 1) * 8;
 }
 
-/// parse() demands version 6 and a payload length that is there.
+/// parse() demands a payload length that is there; the version nibble isn't looked at (see ipv4.hpp).
 class View {
   public:
     static std::optional<View> parse(Bytes bytes) {
-        if (bytes.size() < kHeaderBytes || bytes[kFlow] >> 4 != 6) return std::nullopt;
+        if (bytes.size() < kHeaderBytes) return std::nullopt;
         const std::size_t payload = load_be16(&bytes[kPayloadLength]);
         if (payload > bytes.size() - kHeaderBytes) return std::nullopt;
         return View{bytes.first(kHeaderBytes + payload)};
