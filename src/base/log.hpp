@@ -42,10 +42,12 @@ class Module {
         emit(Level::kDbg, f, a...);
     }
 
+    bool rate_limited() const;  ///< not exempted by vlog/disable-rate-limit
+
   private:
     template <typename... A>
-    void emit(Level level, fmt::format_string<A...> f, A&... a) const {
-        if (enabled(level)) write(level, fmt::format(f, a...));
+    void emit(Level level, fmt::string_view f, const A&... a) const {
+        if (enabled(level)) write(level, fmt::vformat(f, fmt::make_format_args(a...)));
     }
     void write(Level level, std::string&& text) const;
 
@@ -58,7 +60,10 @@ class RateLimit {
   public:
     /// At most `burst` messages at once, refilled at `per_minute`.
     RateLimit(unsigned burst, unsigned per_minute) : burst_(burst), per_minute_(per_minute), tokens_(burst) {}
+    /// Always true while `vlog/disable-rate-limit` without modules is in force.
     bool allow();
+    /// As above, and true while the limits of `module` are off.
+    bool allow(const Module& module);
 
   private:
     unsigned burst_, per_minute_;
@@ -71,6 +76,21 @@ class RateLimit {
 Result<void> set_levels(std::string_view spec);
 /// Table as printed by `ovs-appctl vlog/list`.
 std::string list_levels();
+/// Table as printed by `ovs-appctl vlog/list-pattern`.
+std::string list_patterns();
+/// Turns rate limits off or on for `modules` (all if empty), as vlog/disable-rate-limit does. ENOENT: unknown
+/// module.
+Result<void> set_rate_limits(const std::vector<std::string>& modules, bool on);
+/// Name after "ovs|" in syslog and `%A` in patterns; the default is the program's file name.
+void set_program_name(std::string_view name);
+/// Where syslog lines go, as --syslog-method takes it: "libc", "null", "unix:FILE" or "udp:IP:PORT".
+Result<void> set_syslog_method(const std::string& method);
+/// Also sends syslog lines to "HOST:PORT" by UDP, as --syslog-target does.
+Result<void> set_syslog_target(const std::string& target);
+/// Default of the console: `off` while its output is not a terminal's business (after --detach).
+void disable_console();
+/// Path of the open log file, or empty.
+std::string file_path();
 /// Opens (appending) the log file; `reopen()` opens it again after rotation (`vlog/reopen`).
 Result<void> open_file(const std::string& path);
 Result<void> reopen();
