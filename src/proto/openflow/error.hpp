@@ -205,8 +205,8 @@ struct WireError {
     std::uint16_t code = 0;
     friend bool operator==(const WireError&, const WireError&) = default;
 };
-inline constexpr std::uint32_t kNicira = 0x00002320;
-inline constexpr std::uint32_t kOnf = 0x4f4e4600;
+inline constexpr std::uint32_t kNiciraVendor = 0x00002320;
+inline constexpr std::uint32_t kOnfVendor = 0x4f4e4600;
 
 /// The form of `code` in OpenFlow version `version` (1..6); nothing if that version has none.
 std::optional<WireError> error_to_wire(ErrorCode code, std::uint8_t version);
