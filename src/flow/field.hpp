@@ -56,25 +56,29 @@ enum class Prereq : std::uint8_t {
 };
 
 /// One OXM/NXM header a field has. `clazz` 0x0000 NXM_OF, 0x0001 NXM_NX, 0x8000 OXM_OF,
-/// 0x8001 packet registers, 0xffff experimenter (then `experimenter` is set).
+/// 0x8001 packet registers, 0x1000 Ericsson's, 0xffff experimenter (then `experimenter` is set).
 struct OxmHeader {
     std::uint16_t clazz;
     std::uint8_t field;
-    std::uint8_t length;             ///< payload bytes without mask
+    std::uint8_t length;             ///< bytes of the value, without mask and experimenter id
     std::uint32_t experimenter = 0;  ///< ONF 0x4f4e4600, NSH 0x005ad650, ...
     std::uint8_t since = 0x01;       ///< OpenFlow version (wire number) from which it is used in encoding
+    std::string_view name = {};      ///< "NXM_OF_ETH_DST"
 };
 
 struct FieldInfo {
     std::string_view name;        ///< primary name in ovs-ofctl syntax
     std::string_view extra_name;  ///< alias ("dl_src" for eth_src) or empty
     FieldLoc loc;
-    std::uint8_t bits;  ///< width as OpenFlow sees it (vlan_vid 12+1, ip_dscp 6)
+    /// Width of sub-fields, as OVS counts it (vlan_vid 12, ip_dscp 6, arp_op 16). `loc` may be wider
+    /// (vlan_vid: 13 with the "present" bit; icmp_type: 16) or narrower (arp_op: 8). 0: tun_metadataN, whose
+    /// place and width come from the bridge's TLV table.
+    std::uint8_t bits;
     FieldMask mask;
     FieldFormat format;
     Prereq prereq;
     bool writable;                   ///< may be target of set_field, load, move
-    std::span<const OxmHeader> oxm;  ///< preferred first
+    std::span<const OxmHeader> oxm;  ///< newest first; see oxm_header()
     std::string_view nxm_name;       ///< "NXM_NX_REG0" as printed in load: and move:
 };
 
@@ -82,12 +86,25 @@ std::span<const FieldInfo> all_fields();
 const FieldInfo& field_info(FieldId id);
 FieldId field_by_name(std::string_view name);  ///< any spelling ovs-ofctl takes; kNoField if none
 FieldId field_by_oxm(std::uint16_t clazz, std::uint8_t field, std::uint32_t experimenter = 0);
+FieldId field_id(const FieldInfo& field);  ///< `field` must be a row of all_fields()
 
-/// Value of a field in a key, and its change, in the form OpenFlow gives it.
+/// Header to encode a field with in an OpenFlow version (wire number): the newest that the version knows,
+/// else the oldest there is (xreg0 in OpenFlow 1.0). Null when the field has none (dl_vlan, tun_ttl).
+const OxmHeader* oxm_header(const FieldInfo& field, std::uint8_t version);
+
+/// Bits that a value of the field can have: low_mask(bits), but vlan_vid 0x1fff, nw_tos 0xfc, arp_op 0xff.
+U128 field_value_mask(const FieldInfo& field);
+
+/// Value of a field in a key, and its change, in the form OpenFlow gives it. `in_port` (NXM_OF_IN_PORT) is
+/// the 16-bit port number of OpenFlow 1.0, `in_port_oxm` the 32-bit one; nw_tos has its ECN bits 0; setting
+/// dl_vlan or a pcp in a key adds the "tag present" bit, which vlan_vid carries itself (0x1000).
 U128 field_get(const FieldInfo& field, const FlowKey& key);
 void field_set(const FieldInfo& field, FlowKey& key, U128 value);
-/// Sets a (masked) field in a match.
+/// Sets a (masked) field in a match. A mask of all field_value_mask() bits is an exact match. dl_vlan 0xffff
+/// means "no tag", as OpenFlow 1.0 writes it; matching a pcp demands a tag.
 void field_set(const FieldInfo& field, Match& match, U128 value, U128 mask);
+/// The mask of a field in a match, clipped to its value bits (0: not matched).
+U128 field_mask(const FieldInfo& field, const Match& match);
 /// True if `match` fulfils the field's prerequisite exactly (as OVS checks before accepting a match or set).
 bool prereq_ok(Prereq prereq, const Match& match);
 /// True if the packet described by `key` has the field (so that a set_field on it takes effect).

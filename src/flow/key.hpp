@@ -28,7 +28,7 @@ namespace key {
 // Cache line 0: what daily programs read.
 inline constexpr FieldLoc kEthDst{0, 16, 48}, kEthType{0, 0, 16};
 inline constexpr FieldLoc kEthSrc{1, 16, 48}, kVlanTci{1, 0, 16};  ///< TCI bit 12 set: a tag is present
-inline constexpr FieldLoc kInPort{2, 32, 32};
+inline constexpr FieldLoc kVlan1Tci{2, 48, 16}, kVlan1Tpid{2, 32, 16};  ///< second tag
 inline constexpr FieldLoc kIpProto{2, 24, 8};  ///< ARP/RARP: low 8 bits of the opcode
 inline constexpr FieldLoc kIpTos{2, 16, 8}, kIpTtl{2, 8, 8};
 inline constexpr FieldLoc kIpFrag{2, 0, 8};  ///< bit 0: any fragment, bit 1: not the first
@@ -36,8 +36,7 @@ inline constexpr FieldLoc kIpv4Src{3, 32, 32}, kIpv4Dst{3, 0, 32};  ///< ARP: sp
 inline constexpr FieldLoc kTpSrc{4, 48, 16}, kTpDst{4, 32, 16};     ///< ICMP: type, code
 inline constexpr FieldLoc kTcpFlags{4, 16, 16}, kVlanTpid{4, 0, 16};
 inline constexpr FieldLoc kMetadata{5, 0, 64};
-inline constexpr FieldLoc kVlan1Tci{6, 48, 16}, kVlan1Tpid{6, 32, 16};  ///< second tag
-inline constexpr FieldLoc kPktMark{6, 0, 32};
+inline constexpr FieldLoc kInPort{6, 32, 32}, kPktMark{6, 0, 32};
 inline constexpr FieldLoc kIpv6Label{7, 32, 32}, kMplsLse0{7, 0, 32};
 // Cache line 1: IPv6, ARP and ND.
 inline constexpr FieldLoc kIpv6Src{8, 0, 128}, kIpv6Dst{10, 0, 128};
@@ -77,6 +76,7 @@ inline constexpr FieldLoc kNdReserved{45, 32, 32}, kNdOptionsType{45, 24, 8};
 inline constexpr FieldLoc kNshFlags{46, 56, 8}, kNshTtl{46, 48, 8}, kNshMdtype{46, 40, 8}, kNshNp{46, 32, 8};
 inline constexpr FieldLoc kNshSpi{46, 8, 24}, kNshSi{46, 0, 8};
 inline constexpr FieldLoc kNshC1{47, 32, 32}, kNshC2{47, 0, 32};
+inline constexpr FieldLoc kNshC3{14, 32, 32}, kNshC4{14, 0, 32};  ///< an NSH packet has no ND target
 /// Tunnel option space: 256 bytes as 32 words, byte 0 the most significant of word 48.
 inline constexpr unsigned kTunMetadataWord = 48;
 inline constexpr unsigned kTunMetadataWords = 32;
