@@ -6,9 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <linux/virtio_net.h>
-
 #include "packet/packet.hpp"
+#include "packet/virtio_header.hpp"
 
 namespace sluice {
 
@@ -46,12 +45,12 @@ inline bool needs_checksum(const Packet* packet) noexcept {
 /// contract) into marks. Every offset is checked against the frame's own headers. A checksum left open that
 /// our marks cannot express (neither TCP nor UDP directly over IP) is completed here. False: the header lies
 /// about the frame; count rx_errors and drop.
-bool marks_from_virtio(Packet* packet, const virtio_net_hdr& header) noexcept;
+bool marks_from_virtio(Packet* packet, const VirtioHeader& header) noexcept;
 /// Writes the marks as a header (zeroed first). `hdr_len` covers all headers for GSO frames.
-void marks_to_virtio(const Packet* packet, virtio_net_hdr& header) noexcept;
+void marks_to_virtio(const Packet* packet, VirtioHeader& header) noexcept;
 
-/// Ones-complement sum of the frame's bytes [offset, offset + size) over all segments, not inverted,
-/// folded to 16 bits, in memory order (store it with memcpy). The range must lie in the frame.
-std::uint16_t sum_bytes(const Packet* packet, std::uint32_t offset, std::uint32_t size) noexcept;
+/// Ones-complement sum of the frame's bytes [offset, offset + size) over all segments, not inverted, folded
+/// to 16 bits, as wire/checksum.hpp's sums (host order). The range must lie in the frame.
+std::uint16_t sum_frame(const Packet* packet, std::uint32_t offset, std::uint32_t size) noexcept;
 
 }  // namespace sluice
