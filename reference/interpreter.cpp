@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables, misses, limits, action sets and the verdict; actions are in actions.cpp, NORMAL in normal.cpp.
+#include "reference/interpreter.hpp"
+
+#include <fmt/format.h>
+
+#include "reference/machine.hpp"
+#include "wire/ethernet.hpp"
+
+namespace sluice::reference {
+namespace {
+
+/// The last action of a kind in an action set, or nullptr.
+template <typename Kind>
+const Action* last_of(const ActionList& set) {
+    for (auto it = set.rbegin(); it != set.rend(); ++it) {
+        if (std::holds_alternative<Kind>(it->kind)) return &*it;
+    }
+    return nullptr;
+}
+
+template <typename... Kinds>
+bool is_any(const Action& action) {
+    return (std::holds_alternative<Kinds>(action.kind) || ...);
+}
+
+/// The actions of a set in the order they run (OpenFlow 1.5 §5.6, ovs-actions(7) write_actions): nothing
+/// at all without a final action.
+ActionList order_action_set(const ActionList& set) {
+    ActionList list;
+    const auto take = [&list](const Action* action) {
+        if (action != nullptr) list.push_back(*action);
+    };
+    take(last_of<StripVlanAction>(set));
+    take(last_of<PopMplsAction>(set));
+    take(last_of<PushMplsAction>(set));
+    take(last_of<PushVlanAction>(set));
+    take(last_of<DecTtlAction>(set));
+    take(last_of<DecMplsTtlAction>(set));
+    for (const Action& action : set) {
+        if (is_any<SetFieldAction, MoveAction, SetVlanVidAction, SetVlanPcpAction, SetMplsTtlAction>(action))
+            list.push_back(action);
+    }
+    take(last_of<SetQueueAction>(set));
+    const Action* final = last_of<GroupAction>(set);
+    if (final == nullptr) final = last_of<OutputAction>(set);
+    if (final == nullptr) final = last_of<ResubmitAction>(set);
+    if (final == nullptr) return {};
+    list.push_back(*final);
+    return list;
+}
+
+}  // namespace
+
+Machine::Machine(Bridge& bridge, wire::Bytes frame, OfPort in_port) {
+    c_.bridge = &bridge;
+    p_.bytes.assign(frame.begin(), frame.end());
+    p_.vlan_limit = bridge.vlan_limit;
+    p_.at = parse_frame(frame, in_port, {.vlan_limit = bridge.vlan_limit});
+    key().set(key::kActsetOutput, kActsetUnset);
+}
+
+void Machine::note(DropReason reason, std::string text) {
+    out_.notes.push_back(reason);
+    out_.trace.push_back({Step::Kind::kNote, indent_, c_.table, 0, nullptr, std::move(text)});
+}
+
+void Machine::fail(DropReason reason, std::string text) {
+    failed_ = true;
+    failure_ = reason;
+    note(reason, std::move(text));
+}
+
+bool Machine::may_receive(const Port& port) const {
+    // 01:80:c2:00:00:00 is STP's own group (IEEE 802.1D §7.12.3); OpenFlow has a flag of its own for it.
+    const bool is_stp = p_.at.key.get(key::kEthDst) == 0x0180c2000000;
+    return port.up && !(is_stp ? port.no_receive_stp : port.no_receive);
+}
+
+Execution Machine::run() {
+    out_.trace.push_back({Step::Kind::kBridge, 0, 0, 0, nullptr, c_.bridge->name});
+    const auto port = c_.bridge->ports.find(in_port());
+    if (p_.bytes.size() < wire::eth::kHeaderBytes) {
+        note(DropReason::kRuntFrame, "shorter than an Ethernet header");
+    } else if (port != c_.bridge->ports.end() && !may_receive(port->second)) {
+        note(DropReason::kReceiveDisabled, "input port is down or set no-receive");
+    } else {
+        process();
+        run_action_set();
+    }
+    return finish(matched_);
+}
+
+Execution Machine::run_packet_out(const ActionList& actions) {
+    out_.trace.push_back({Step::Kind::kBridge, 0, 0, 0, nullptr, c_.bridge->name});
+    c_.in_packet_out = true;
+    run_list(actions);
+    run_action_set();
+    return finish(true);
+}
+
+Execution Machine::finish(bool matched) {
+    if (failed_) {  // OVS throws the whole translation away
+        out_.outputs.clear();
+        out_.packet_ins.clear();
+    }
+    if (out_.outputs.empty() && out_.packet_ins.empty()) {
+        if (failed_)
+            out_.drop = failure_;
+        else if (!out_.notes.empty())
+            out_.drop = out_.notes.front();
+        else
+            out_.drop = matched ? DropReason::kActionDrop : DropReason::kNoMatch;
+    }
+    out_.final_key = key();
+    return std::move(out_);
+}
+
+/// First lookup of a received packet: counts neither as resubmit nor as depth.
+void Machine::process() {
+    Rule* rule = find_rule(0, in_port());
+    if (rule == nullptr)
+        miss(0);
+    else
+        run_rule(*rule, 0);
+}
+
+Rule* Machine::find_rule(std::uint8_t table, OfPort port) {
+    FlowKey lookup = key();
+    lookup.set(key::kInPort, to_int(port));
+    const bool is_fragment = (lookup.get(key::kIpFrag) & kFragAny) != 0;
+    if (is_fragment && c_.bridge->fragments == FragmentMode::kDrop) {
+        note(DropReason::kFragment, "fragments are dropped by the bridge's fragment mode");
+        return nullptr;
+    }
+    if (is_fragment && c_.bridge->fragments == FragmentMode::kNormal) {
+        // Ports of first fragments are hidden, so that all fragments match alike.
+        lookup.set(key::kTpSrc, 0);
+        lookup.set(key::kTpDst, 0);
+    }
+    Rule* best = nullptr;
+    for (Rule& rule : c_.bridge->rules) {
+        if (rule.table != table || !rule.match.matches(lookup)) continue;
+        if (best == nullptr || rule.priority > best->priority) best = &rule;
+    }
+    return best;
+}
+
+void Machine::miss(std::uint8_t table) {
+    out_.trace.push_back({Step::Kind::kMiss, indent_, table, 0, nullptr, {}});
+    const bool is_fragment = (key().get(key::kIpFrag) & kFragAny) != 0;
+    if (is_fragment && c_.bridge->fragments == FragmentMode::kDrop) return;
+    const auto port = c_.bridge->ports.find(in_port());
+    const bool silent = port != c_.bridge->ports.end() && port->second.no_packet_in;
+    const Rule* rule = std::exchange(c_.rule, nullptr);
+    const std::uint8_t old_table = std::exchange(c_.table, table);
+    if (c_.bridge->miss == Miss::kController && !silent)
+        packet_in(PacketInReason::kNoMatch, 0xffff, 0);
+    else
+        note(DropReason::kNoMatch, fmt::format("no match in table {}", table));
+    c_.rule = rule;
+    c_.table = old_table;
+}
+
+void Machine::run_rule(Rule& rule, unsigned deeper) {
+    matched_ = true;
+    ++rule.hit_count;
+    rule.hit_bytes += p_.bytes.size();
+    out_.hits.push_back(rule.id);
+    out_.trace.push_back({Step::Kind::kRule, indent_, rule.table, rule.id, nullptr, {}});
+    const Rule* old = std::exchange(c_.rule, &rule);
+    depth_ += deeper;
+    ++indent_;
+    run_list(rule.actions);
+    --indent_;
+    depth_ -= deeper;
+    c_.rule = old;
+}
+
+/// resubmit, goto_table, output to TABLE and patch ports. `port` stands in for in_port during the search
+/// only; the actions see the real one.
+void Machine::enter_table(std::uint8_t table, OfPort port, bool miss_counts) {
+    if (depth_ >= c_.bridge->max_depth) {
+        fail(DropReason::kTooDeep, fmt::format("deeper than {} tables", c_.bridge->max_depth));
+        return;
+    }
+    if (resubmits_ >= c_.bridge->max_resubmits) {
+        fail(DropReason::kTooManyResubmits, fmt::format("more than {} resubmits", c_.bridge->max_resubmits));
+        return;
+    }
+    const std::uint8_t old_table = std::exchange(c_.table, table);
+    if (Rule* rule = find_rule(table, port)) {
+        ++resubmits_;
+        run_rule(*rule, table <= old_table ? 1 : 0);
+    } else if (miss_counts) {
+        miss(table);
+    }
+    c_.table = old_table;
+}
+
+void Machine::run_action_set() {
+    const ActionList set = std::exchange(c_.action_set, {});
+    if (failed_) return;
+    action_sets_run_.push_back(order_action_set(set));
+    const bool old = std::exchange(c_.in_action_set, true);
+    run_list(action_sets_run_.back());
+    c_.in_action_set = old;
+}
+
+Execution execute(Bridge& bridge, wire::Bytes frame, OfPort in_port) {
+    return Machine{bridge, frame, in_port}.run();
+}
+
+Execution execute_packet_out(Bridge& bridge, wire::Bytes frame, OfPort in_port, const ActionList& actions) {
+    return Machine{bridge, frame, in_port}.run_packet_out(actions);
+}
+
+}  // namespace sluice::reference

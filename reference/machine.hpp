@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interpreter's state while it runs one packet. Private to reference/.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reference/commit.hpp"
+#include "reference/interpreter.hpp"
+
+namespace sluice::reference {
+
+/// actset_output when the action set has no output (OpenFlow 1.5 §7.2.3.9: OFPP_UNSET).
+inline constexpr std::uint32_t kActsetUnset = 0xfffffff7;
+
+class Machine {
+  public:
+    Machine(Bridge& bridge, wire::Bytes frame, OfPort in_port);
+    Execution run();
+    Execution run_packet_out(const ActionList& actions);
+
+  private:
+    /// What belongs to one bridge's run; a patch port starts a fresh one.
+    struct Context {
+        Bridge* bridge = nullptr;
+        std::uint8_t table = 0;
+        const Rule* rule = nullptr;
+        ActionList action_set;
+        std::vector<U128> stack;
+        bool exit = false;
+        bool in_action_set = false;
+        bool in_packet_out = false;
+        std::uint32_t queue = 0;
+        bool has_queue = false;
+    };
+    FlowKey& key() { return p_.at.key; }
+    OfPort in_port() const { return OfPort{static_cast<std::uint32_t>(p_.at.key.get(key::kInPort))}; }
+    void note(DropReason reason, std::string text);
+    void fail(DropReason reason, std::string text);
+    Execution finish(bool matched);
+
+    // Tables (interpreter.cpp).
+    void process();
+    bool may_receive(const Port& port) const;
+    Rule* find_rule(std::uint8_t table, OfPort port);
+    void enter_table(std::uint8_t table, OfPort port, bool miss_counts);
+    void run_rule(Rule& rule, unsigned deeper);
+    void miss(std::uint8_t table);
+    void run_action_set();
+
+    // Actions (actions.cpp). One overload a kind; `stop` ends the list that is being run.
+    void run_list(const ActionList& actions);
+    void set_key(const FlowKey& wanted) { commit(p_, wanted); }
+    U128 read(const SubField& source) const;
+    void write(const SubField& target, U128 value);
+    void output(OfPort port, std::uint16_t max_len);
+    void emit(OfPort port, std::size_t limit = ~std::size_t{0});
+    void cross_patch(const Port& port);
+    void flood(bool all);
+    void packet_in(PacketInReason reason, std::uint16_t max_len, std::uint16_t controller_id,
+                   std::vector<std::uint8_t> userdata = {});
+    PacketInReason controller_reason() const;
+    bool invalid_ttl(const std::vector<std::uint16_t>& controller_ids);
+    void update_actset_output();
+
+    bool operator()(const OutputAction& a);
+    bool operator()(const OutputRegAction& a);
+    bool operator()(const OutputTruncAction& a);
+    bool operator()(const ControllerAction& a);
+    bool operator()(const EnqueueAction& a);
+    bool operator()(const SetQueueAction& a);
+    bool operator()(const PopQueueAction& a);
+    bool operator()(const GroupAction& a);
+    bool operator()(const MeterAction& a);
+    bool operator()(const SetFieldAction& a);
+    bool operator()(const SetVlanVidAction& a);
+    bool operator()(const SetVlanPcpAction& a);
+    bool operator()(const MoveAction& a);
+    bool operator()(const PushVlanAction& a);
+    bool operator()(const StripVlanAction& a);
+    bool operator()(const PushMplsAction& a);
+    bool operator()(const PopMplsAction& a);
+    bool operator()(const DecTtlAction& a);
+    bool operator()(const SetMplsTtlAction& a);
+    bool operator()(const DecMplsTtlAction& a);
+    bool operator()(const StackPushAction& a);
+    bool operator()(const StackPopAction& a);
+    bool operator()(const ResubmitAction& a);
+    bool operator()(const CloneAction& a);
+    bool operator()(const NoteAction& a);
+    bool operator()(const ExitAction& a);
+    bool operator()(const ClearActionsAction& a);
+    bool operator()(const WriteActionsAction& a);
+    bool operator()(const WriteMetadataAction& a);
+    bool operator()(const GotoTableAction& a);
+
+    // NORMAL (normal.cpp).
+    void normal();
+    void normal_output(const Port& out_port, OfPort number, const FlowKey& internal);
+
+    WorkPacket p_;
+    Context c_;
+    Execution out_;
+    std::vector<ActionList> action_sets_run_;  ///< keeps the actions that the trace points at
+    unsigned depth_ = 0, resubmits_ = 0, indent_ = 0;
+    bool matched_ = false;
+    bool failed_ = false;
+    DropReason failure_{};
+};
+
+}  // namespace sluice::reference
