@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+// Encoding of actions: for each kind and version the form that OVS would send. What a version can't say
+// is left out, as OVS does.
+#include <bit>
+
+#include "proto/openflow/action_codec.hpp"
+
+namespace sluice::openflow {
+
+namespace {
+
+using Style = SetFieldAction::Style;
+
+/// Position of a field by the name ovs-ofctl uses; resolved once.
+FieldId named(std::string_view name) {
+    return field_by_name(name);
+}
+
+struct Encoder {
+    Writer& out;
+    EncodeScope& scope;
+
+    bool before(Version version) const { return scope.version < version; }
+    bool is10() const { return scope.version == Version::k10; }
+
+    std::size_t standard(std::uint16_t type) const {
+        const std::size_t start = out.size();
+        out.u16(type);
+        out.u16(0);
+        return start;
+    }
+    std::size_t vendor(std::uint16_t number, std::uint32_t vendor_id = kNiciraVendor) const {
+        const std::size_t start = standard(0xffff);
+        out.u32(vendor_id);
+        out.u16(number);
+        return start;
+    }
+    void finish(std::size_t start) const {
+        out.pad8(start);
+        out.patch_size(start, 2);
+    }
+    void standard16(std::uint16_t type, std::uint64_t value) const {
+        const auto start = standard(type);
+        out.u16(value);
+        finish(start);
+    }
+    void standard32(std::uint16_t type, std::uint64_t value) const {
+        const auto start = standard(type);
+        out.u32(value);
+        finish(start);
+    }
+    void standard8(std::uint16_t type, std::uint64_t value) const {
+        const auto start = standard(type);
+        out.u8(value);
+        finish(start);
+    }
+    void bare(std::uint16_t type) const {
+        const auto start = standard(type);
+        out.zeros(4);
+        finish(start);
+    }
+    void vendor16(std::uint16_t number, std::uint64_t value) const {
+        const auto start = vendor(number);
+        out.u16(value);
+        finish(start);
+    }
+    void vendor32(std::uint16_t number, std::uint64_t value) const {
+        const auto start = vendor(number);
+        out.zeros(2);
+        out.u32(value);
+        finish(start);
+    }
+    void vendor8(std::uint16_t number, std::uint64_t value) const {
+        const auto start = vendor(number);
+        out.u8(value);
+        finish(start);
+    }
+    void mac_action(std::uint16_t type, std::uint64_t mac) const {
+        const auto start = standard(type);
+        out.mac(mac);
+        finish(start);
+    }
+    void field_header(FieldId id) const {
+        if (const auto* header = oxm_header(field_info(id), to_int(scope.version))) {
+            write_oxm_head(out, *header, false);
+        } else {
+            out.u32(0);
+        }
+    }
+
+    // ---- set_field and its relatives ----
+
+    void set_field_oxm(FieldId id, U128 value, U128 mask) const {
+        const auto& info = field_info(id);
+        const auto* header = oxm_header(info, to_int(scope.version));
+        if (header == nullptr) return;
+        const auto start = standard(25);
+        const bool exact = mask == field_value_mask(info);
+        write_oxm_entry(out, *header, value, mask, !exact);
+        finish(start);
+    }
+    void load_range(FieldId id, unsigned offset, unsigned bits, std::uint64_t value) const {
+        const auto start = vendor(7);
+        out.u16(offset << 6 | (bits - 1));
+        field_header(id);
+        out.u64(value);
+        finish(start);
+    }
+    /// One reg_load for each run of mask bits, at most 64 bits each, from the lowest.
+    void loads(const SetFieldAction& a) const {
+        const unsigned width = field_info(a.field).bits;
+        unsigned bit = 0;
+        while (bit < width) {
+            if ((a.mask >> bit).lo % 2 == 0) {
+                ++bit;
+                continue;
+            }
+            unsigned run = 0;
+            while (run < 64 && bit + run < width && (a.mask >> (bit + run)).lo % 2 == 1)
+                ++run;
+            load_range(a.field, bit, run, ((a.value >> bit) & low_mask(run)).lo);
+            bit += run;
+        }
+    }
+    bool legacy(const SetFieldAction& a) const;
+    bool nicira_legacy(const SetFieldAction& a) const;
+    void operator()(const SetFieldAction& a) const;
+
+    // ---- the rest, in the order of flow/action.hpp ----
+
+    void operator()(const OutputAction& a) const {
+        if (is10()) {
+            const auto start = standard(0);
+            out.port16(a.port);
+            out.u16(a.port == OfPort::kController ? a.max_len : 0U);
+            return finish(start);
+        }
+        const auto start = standard(0);
+        out.port32(a.port);
+        out.u16(a.port == OfPort::kController ? a.max_len : 0U);
+        finish(start);
+    }
+    void operator()(const OutputRegAction& a) const {
+        const auto* header = oxm_header(field_info(a.source.field), to_int(scope.version));
+        const bool wide = header != nullptr && header->clazz == 0xffff;
+        const auto start = vendor(wide ? 32 : 15);
+        out.u16(static_cast<unsigned>(a.source.offset << 6) | (a.source.bits - 1U));
+        if (wide) out.u16(a.max_len);
+        field_header(a.source.field);
+        if (!wide) out.u16(a.max_len);
+        out.zeros(24 - (out.size() - start));
+        finish(start);
+    }
+    void operator()(const OutputTruncAction& a) const {
+        const auto start = vendor(39);
+        out.port16(a.port);
+        out.u32(a.max_len);
+        finish(start);
+    }
+    void property(std::uint16_t type, std::span<const std::uint8_t> value) const {
+        const auto start = out.size();
+        out.u16(type);
+        out.u16(0);
+        out.bytes(value);
+        out.patch_size(start, 2);
+        out.pad8(start);
+    }
+    void operator()(const ControllerAction& a) const {
+        if (a.userdata.empty() && !a.pause && a.meter_id == 0) {
+            const auto start = vendor(20);
+            out.u16(a.max_len);
+            out.u16(a.controller_id);
+            out.u8(a.reason);
+            return finish(start);
+        }
+        const auto start = vendor(37);
+        out.zeros(6);
+        const auto put = [this](std::uint16_t type, std::uint64_t value, std::size_t size) {
+            Bytes bytes;
+            Writer w{bytes};
+            write_wide(w, {0, value}, size);
+            property(type, bytes);
+        };
+        if (a.max_len != 0xffff) put(0, a.max_len, 2);
+        if (a.controller_id != 0) put(1, a.controller_id, 2);
+        if (a.reason != 1) put(2, a.reason, 1);
+        if (!a.userdata.empty()) property(3, a.userdata);
+        if (a.pause) property(4, {});
+        if (a.meter_id != 0) put(5, a.meter_id, 4);
+        finish(start);
+    }
+    void operator()(const EnqueueAction& a) const {
+        if (is10()) {
+            const auto start = standard(11);
+            out.port16(a.port);
+            out.zeros(6);
+            out.u32(a.queue);
+            return finish(start);
+        }
+        (*this)(SetQueueAction{a.queue});
+        (*this)(OutputAction{a.port});
+        (*this)(PopQueueAction{});
+    }
+    void operator()(const SetQueueAction& a) const {
+        is10() ? vendor32(4, a.queue) : standard32(21, a.queue);
+    }
+    void operator()(const PopQueueAction&) const { finish(vendor(5)); }
+    void operator()(const GroupAction& a) const { is10() ? vendor32(40, a.group) : standard32(22, a.group); }
+    void operator()(const MeterAction& a) const {
+        if (!before(Version::k15)) standard32(29, a.meter);
+    }
+    void operator()(const SetVlanVidAction& a) const {
+        if (is10()) return standard16(1, a.vid);
+        if (!scope.has_vlan && a.push_if_needed) (*this)(PushVlanAction{});
+        if (before(Version::k12)) return standard16(1, a.vid);
+        set_field_oxm(named("vlan_vid"), {0, a.vid | kVlanPresent}, {0, 0x1fff});
+    }
+    void operator()(const SetVlanPcpAction& a) const {
+        if (is10()) return standard8(2, a.pcp);
+        if (!scope.has_vlan && a.push_if_needed) (*this)(PushVlanAction{});
+        if (before(Version::k12)) return standard8(2, a.pcp);
+        set_field_oxm(named("vlan_pcp"), {0, a.pcp}, {0, 7});
+    }
+    void operator()(const MoveAction& a) const {
+        const bool onf = false;  // OVS keeps reg_move up to 1.4 unless it came as ONF's copy_field
+        const auto start = before(Version::k15) ? vendor(6) : standard(28);
+        out.u16(a.source.bits);
+        out.u16(a.source.offset);
+        out.u16(a.target.offset);
+        if (onf || !before(Version::k15)) out.zeros(2);
+        field_header(a.source.field);
+        field_header(a.target.field);
+        finish(start);
+    }
+    void operator()(const PushVlanAction& a) const {
+        scope.has_vlan = true;
+        // OpenFlow 1.0 can't push by itself: its set_vlan_vid, which follows, does.
+        if (!is10()) standard16(17, a.ethertype);
+    }
+    void operator()(const StripVlanAction&) const {
+        scope.has_vlan = false;
+        bare(is10() ? 3 : 18);
+    }
+    void operator()(const PushMplsAction& a) const {
+        is10() ? vendor16(23, a.ethertype) : standard16(19, a.ethertype);
+    }
+    void operator()(const PopMplsAction& a) const {
+        is10() ? vendor16(24, a.ethertype) : standard16(20, a.ethertype);
+    }
+    void operator()(const DecTtlAction& a) const {
+        if (a.controller_ids.empty()) return is10() ? finish(vendor(18)) : bare(24);
+        const auto start = vendor(21);
+        out.u16(a.controller_ids.size());
+        out.zeros(4);
+        for (const auto id : a.controller_ids)
+            out.u16(id);
+        finish(start);
+    }
+    void operator()(const SetMplsTtlAction& a) const {
+        if (is10()) return vendor8(25, a.ttl);
+        standard8(15, a.ttl);
+    }
+    void operator()(const DecMplsTtlAction&) const { is10() ? finish(vendor(26)) : bare(16); }
+    void stack(std::uint16_t number, const SubField& field) const {
+        const auto start = vendor(number);
+        out.u16(field.offset);
+        field_header(field.field);
+        out.u16(field.bits);
+        out.zeros(24 - (out.size() - start));
+        finish(start);
+    }
+    void operator()(const StackPushAction& a) const { stack(27, a.source); }
+    void operator()(const StackPopAction& a) const { stack(28, a.target); }
+    void operator()(const ResubmitAction& a) const {
+        const bool plain = a.table == 0xff && !a.with_ct;
+        const auto start = vendor(plain ? 1 : (a.with_ct ? 44 : 14));
+        out.port16(a.in_port);
+        if (!plain) out.u8(a.table);
+        finish(start);
+    }
+    void operator()(const CloneAction& a) const {
+        const auto start = vendor(42);
+        out.zeros(6);
+        encode_actions(out, a.actions, scope);
+        finish(start);
+    }
+    void operator()(const NoteAction& a) const {
+        const auto start = vendor(8);
+        out.bytes(a.data);
+        if (a.data.size() < 6) out.zeros(6 - a.data.size());
+        finish(start);
+    }
+    void operator()(const ExitAction&) const { finish(vendor(17)); }
+    // Instructions: only OpenFlow 1.0 has them as actions (or not at all).
+    void operator()(const ClearActionsAction&) const {}
+    void operator()(const WriteActionsAction&) const {}
+    void operator()(const WriteMetadataAction& a) const {
+        if (!is10()) return;
+        const auto start = vendor(22);
+        out.zeros(6);
+        out.u64(a.value);
+        out.u64(a.mask);
+        finish(start);
+    }
+    void operator()(const GotoTableAction& a) const {
+        if (is10()) (*this)(ResubmitAction{OfPort::kInPort, a.table, false});
+    }
+    template <typename Other>
+    void operator()(const Other&) const {
+        throw EncodeFailure{"an action has no OpenFlow form yet"};
+    }
+};
+
+/// The fixed actions of OpenFlow 1.0 and 1.1 that set a whole field. True if written.
+bool Encoder::legacy(const SetFieldAction& a) const {
+    const auto& info = field_info(a.field);
+    if (!before(Version::k12) || a.mask != field_value_mask(info)) return false;
+    const std::string_view name = info.name;
+    const std::uint64_t v = a.value.lo;
+    const std::uint16_t shift = is10() ? 0 : 1;
+    const auto type = [shift](unsigned of10) { return static_cast<std::uint16_t>(of10 - shift); };
+    if (name == "eth_src") return mac_action(type(4), v), true;
+    if (name == "eth_dst") return mac_action(type(5), v), true;
+    if (name == "ip_src") return standard32(type(6), v), true;
+    if (name == "ip_dst") return standard32(type(7), v), true;
+    if (name == "nw_tos") return standard8(type(8), v), true;
+    if (name == "ip_dscp") return standard8(type(8), v << 2), true;
+    if (name == "nw_ecn" && !is10()) return standard8(8, v), true;
+    if (name == "nw_ttl" && !is10() && a.style == Style::kLegacy) return standard8(23, v), true;
+    if (name == "vlan_vid" && (v & kVlanPresent)) return standard16(1, v & 0xfff), true;
+    if (name == "vlan_pcp") return standard8(2, v), true;
+    if (name == "tcp_src" || name == "udp_src" || name == "sctp_src") return standard16(9, v), true;
+    if (name == "tcp_dst" || name == "udp_dst" || name == "sctp_dst") return standard16(10, v), true;
+    return false;
+}
+
+/// mod_* forms of any version that are no plain set_field. True if written.
+bool Encoder::nicira_legacy(const SetFieldAction& a) const {
+    const std::string_view name = field_info(a.field).name;
+    const std::uint64_t v = a.value.lo;
+    if (name == "tun_id") {
+        if (v <= 0xffffffffU) return vendor32(2, v), true;
+        const auto start = vendor(9);
+        out.zeros(6);
+        out.u64(v);
+        return finish(start), true;
+    }
+    if (name == "nw_ttl" && !is10()) return standard8(23, v), true;
+    if (name == "mpls_label") return is10() ? vendor32(30, v) : standard32(13, v), true;
+    if (name == "mpls_tc") return is10() ? vendor8(31, v) : standard8(14, v), true;
+    if (before(Version::k12)) return false;
+    if (name == "nw_tos") return set_field_oxm(named("ip_dscp"), {0, v >> 2}, {0, 0x3f}), true;
+    if (name == "tcp_src" || name == "tcp_dst") {
+        std::string wanted = scope.ip_proto == 17 ? "udp" : scope.ip_proto == 132 ? "sctp" : "tcp";
+        wanted += name.substr(3);
+        return set_field_oxm(named(wanted), a.value, a.mask), true;
+    }
+    return false;
+}
+
+void Encoder::operator()(const SetFieldAction& a) const {
+    if (a.style == Style::kLegacy && nicira_legacy(a)) return;
+    const auto& info = field_info(a.field);
+    const bool exact = a.mask == field_value_mask(info);
+    if (!before(Version::k15)) return set_field_oxm(a.field, a.value, a.mask);
+    if (a.style == Style::kLoad) return loads(a);
+    if (legacy(a)) return;
+    if (!before(Version::k12) && exact) return set_field_oxm(a.field, a.value, a.mask);
+    loads(a);
+}
+
+}  // namespace
+
+EncodeScope scope_of(Version version, const Match& match) {
+    EncodeScope scope;
+    scope.version = version;
+    if (match.mask.get(key::kIpProto) != 0) {
+        scope.ip_proto = static_cast<std::uint8_t>(match.value.get(key::kIpProto));
+    }
+    scope.has_vlan = (match.value.get(key::kVlanTci) & kVlanPresent) != 0;
+    return scope;
+}
+
+void encode_actions(Writer& out, const ActionList& actions, EncodeScope scope) {
+    const Encoder encoder{out, scope};
+    for (const auto& action : actions)
+        std::visit(encoder, action.kind);
+}
+
+}  // namespace sluice::openflow

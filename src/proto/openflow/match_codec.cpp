@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// OXM and NXM entries and lists. Source: OpenFlow 1.5 §7.2.3, ovs-fields(7).
+#include "proto/openflow/match_codec.hpp"
+
+#include <string_view>
+#include <vector>
+
+namespace sluice::openflow {
+
+namespace {
+
+constexpr std::uint16_t kExperimenterClass = 0xffff;
+
+/// Fields in the order OVS writes them. NXM and OXM have different spellings of some.
+struct Order {
+    std::vector<FieldId> nxm, oxm;
+};
+
+const Order& order() {
+    static const Order kOrder = [] {
+        constexpr std::string_view kNames[] = {
+            "dp_hash",        "recirc_id",      "conj_id",         "packet_type",     "in_port",
+            "actset_output",  "eth_src",        "eth_dst",         "eth_type",        "vlan_vid",
+            "vlan_pcp",       "mpls_ttl",       "mpls_tc",         "mpls_bos",        "mpls_label",
+            "ip_src",         "ip_dst",         "ipv6_src",        "ipv6_dst",        "ip_frag",
+            "ipv6_label",     "ip_dscp",        "nw_ecn",          "nw_ttl",          "nw_proto",
+            "tcp_src",        "tcp_dst",        "tcp_flags",       "udp_src",         "udp_dst",
+            "sctp_src",       "sctp_dst",       "icmp_type",       "icmp_code",       "icmpv6_type",
+            "icmpv6_code",    "nd_target",      "nd_reserved",     "nd_options_type", "nd_sll",
+            "nd_tll",         "arp_op",         "arp_spa",         "arp_tpa",         "arp_sha",
+            "arp_tha",        "nsh_flags",      "nsh_ttl",         "nsh_mdtype",      "nsh_np",
+            "nsh_spi",        "nsh_si",         "nsh_c1",          "nsh_c2",          "nsh_c3",
+            "nsh_c4",         "tun_id",         "tun_src",         "tun_dst",         "tun_ipv6_src",
+            "tun_ipv6_dst",   "tun_gbp_id",     "tun_gbp_flags",   "tun_flags",       "tun_erspan_ver",
+            "tun_erspan_idx", "tun_erspan_dir", "tun_erspan_hwid", "tun_gtpu_flags",  "tun_gtpu_msgtype"};
+        Order result;
+        const auto add = [](std::vector<FieldId>& list, std::string_view name) {
+            if (const FieldId id = field_by_name(name); id != kNoField) list.push_back(id);
+        };
+        for (const auto name : kNames) {
+            std::string_view nxm = name;
+            std::string_view oxm = name;
+            if (name == "in_port") oxm = "in_port_oxm";
+            if (name == "vlan_vid") nxm = "vlan_tci";
+            if (name == "vlan_pcp") nxm = "vlan_tci";
+            if (name == "ip_dscp") nxm = "nw_tos";
+            if (nxm != "vlan_tci" || name == "vlan_vid") add(result.nxm, nxm);
+            add(result.oxm, oxm);
+        }
+        for (auto* list : {&result.nxm, &result.oxm}) {
+            for (unsigned n = 0; n < 16; ++n)
+                add(*list, fmt::format("reg{}", n));
+        }
+        for (const std::string_view name :
+             {"pkt_mark", "ct_state", "ct_zone", "ct_mark", "ct_label", "ct_nw_src", "ct_nw_dst",
+              "ct_ipv6_src", "ct_ipv6_dst", "ct_nw_proto", "ct_tp_src", "ct_tp_dst", "metadata"}) {
+            add(result.nxm, name);
+            add(result.oxm, name);
+        }
+        return result;
+    }();
+    return kOrder;
+}
+
+struct Codes {
+    ErrorCode unknown, length, mask, value, wildcards;
+};
+constexpr Codes codes_of(OxmUse use) {
+    if (use == OxmUse::kMatch) {
+        return {ErrorCode::kBmcBadField, ErrorCode::kBmcBadLen, ErrorCode::kBmcBadMask,
+                ErrorCode::kBmcBadValue, ErrorCode::kBmcBadWildcards};
+    }
+    return {ErrorCode::kBacBadSetType, ErrorCode::kBacBadSetLen, ErrorCode::kBacBadSetMask,
+            ErrorCode::kBacBadSetArgument, ErrorCode::kBacBadSetMask};
+}
+
+/// vlan_vid and vlan_tci masks follow special rules; others with FieldMask::kFull take any.
+bool mask_allowed(const FieldInfo& info, U128 mask) {
+    if (mask.is_zero() || mask == low_mask(static_cast<unsigned>(info.oxm.front().length) * 8)) return true;
+    if ((mask & field_value_mask(info)) == field_value_mask(info)) return true;
+    return info.mask != FieldMask::kNone;
+}
+
+bool is_cookie(std::span<const std::uint8_t> entry) {
+    if (entry.size() < 4) return false;
+    const std::uint32_t header = load_be32(entry.data());
+    return header == 0x00013c08 || header == 0x00013d10;
+}
+
+void read_cookie(Reader& in, NxmCookie& cookie) {
+    const bool masked = (in.u32() & 0x100) != 0;
+    if (cookie.mask != 0) fail(ErrorCode::kBmcDupField, "duplicate cookie");
+    cookie.value = in.u64();
+    cookie.mask = masked ? in.u64() : ~std::uint64_t{0};
+    if ((cookie.value & ~cookie.mask) != 0) {
+        fail(ErrorCode::kBmcBadWildcards, "cookie has bits outside its mask");
+    }
+}
+
+}  // namespace
+
+U128 read_wide(Reader& in, std::size_t length) {
+    U128 value;
+    for (std::size_t i = 0; i < length; ++i)
+        value = (value << 8) | U128{0, in.u8()};
+    return value;
+}
+
+void write_wide(Writer& out, U128 value, std::size_t length) {
+    for (std::size_t i = length; i-- > 0;)
+        out.u8((value >> static_cast<unsigned>(8 * i)).lo & 0xff);
+}
+
+OxmHead read_oxm_head(Reader& in, OxmUse use) {
+    const Codes codes = codes_of(use);
+    const std::uint16_t clazz = in.u16();
+    const std::uint8_t field_mask = in.u8();
+    OxmHead head;
+    head.has_mask = (field_mask & 1) != 0;
+    head.length = in.u8();
+    std::uint32_t experimenter = 0;
+    if (clazz == kExperimenterClass) {
+        if (head.length < 4) fail(codes.length, "experimenter field of {} bytes", head.length);
+        experimenter = in.u32();
+        head.length = static_cast<std::uint8_t>(head.length - 4);
+    }
+    const auto number = static_cast<std::uint8_t>(field_mask >> 1);
+    head.field = field_by_oxm(clazz, number, experimenter);
+    if (head.field == kNoField || field_info(head.field).bits == 0) {
+        head.field = kNoField;
+        return head;
+    }
+    const auto& info = field_info(head.field);
+    for (const auto& header : info.oxm) {
+        if (header.clazz != clazz || header.field != number || header.experimenter != experimenter) continue;
+        const unsigned expected = header.length * (head.has_mask ? 2U : 1U);
+        if (head.length != expected) {
+            fail(codes.length, "{}: length {}, not {}", info.name, head.length, expected);
+        }
+    }
+    return head;
+}
+
+OxmEntry read_oxm_entry(Reader& in, OxmUse use) {
+    const Codes codes = codes_of(use);
+    const OxmHead head = read_oxm_head(in, use);
+    if (head.field == kNoField) fail(codes.unknown, "unknown field");
+    const auto& info = field_info(head.field);
+    const std::size_t width = head.has_mask ? head.length / 2U : head.length;
+    OxmEntry entry;
+    entry.field = head.field;
+    entry.has_mask = head.has_mask;
+    entry.value = read_wide(in, width);
+    const U128 bits = field_value_mask(info);
+    entry.mask = head.has_mask ? read_wide(in, width) : low_mask(static_cast<unsigned>(width) * 8);
+    if (!(entry.value & ~entry.mask).is_zero()) {
+        fail(codes.wildcards, "{}: value has bits outside the mask", info.name);
+    }
+    if (!mask_allowed(info, entry.mask)) fail(codes.mask, "{} takes no mask", info.name);
+    if (!(entry.value & ~bits).is_zero()) fail(codes.value, "{}: value too large", info.name);
+    entry.mask = entry.mask & bits;
+    return entry;
+}
+
+void write_oxm_head(Writer& out, const OxmHeader& header, bool has_mask) {
+    const unsigned vendor = header.clazz == kExperimenterClass ? 4U : 0U;
+    out.u16(header.clazz);
+    out.u8(static_cast<unsigned>(header.field << 1) | (has_mask ? 1U : 0U));
+    out.u8(header.length * (has_mask ? 2U : 1U) + vendor);
+    if (vendor != 0) out.u32(header.experimenter);
+}
+
+void write_oxm_entry(Writer& out, const OxmHeader& header, U128 value, U128 mask, bool has_mask) {
+    write_oxm_head(out, header, has_mask);
+    write_wide(out, value, header.length);
+    if (has_mask) write_wide(out, mask, header.length);
+}
+
+Match decode_oxm_list(Reader in, NxmCookie* cookie, bool loose) {
+    Match match;
+    while (!in.empty()) {
+        if (cookie != nullptr && is_cookie(in.rest())) {
+            read_cookie(in, *cookie);
+            continue;
+        }
+        if (loose) {
+            Reader probe = in;
+            const OxmHead head = read_oxm_head(probe, OxmUse::kMatch);
+            if (head.field == kNoField) {
+                probe.skip(head.length);
+                in = probe;
+                continue;
+            }
+        }
+        const OxmEntry entry = read_oxm_entry(in, OxmUse::kMatch);
+        const auto& info = field_info(entry.field);
+        if (!prereq_ok(info.prereq, match)) {
+            fail(ErrorCode::kBmcBadPrereq, "{}: prerequisite is not matched before it", info.name);
+        }
+        if (!field_mask(info, match).is_zero()) fail(ErrorCode::kBmcDupField, "duplicate {}", info.name);
+        field_set(info, match, entry.value, entry.mask);
+    }
+    return match;
+}
+
+void encode_oxm_list(Writer& out, const Match& match, std::uint8_t version, const NxmCookie* cookie) {
+    Match left = match;
+    for (const FieldId id : version == 0 ? order().nxm : order().oxm) {
+        const auto& info = field_info(id);
+        const U128 mask = field_mask(info, left);
+        if (mask.is_zero() || !prereq_ok(info.prereq, match)) continue;
+        const OxmHeader* header = oxm_header(info, version == 0 ? std::uint8_t{1} : version);
+        if (header == nullptr) continue;
+        const bool exact = mask == field_value_mask(info);
+        write_oxm_entry(out, *header, field_get(info, match.value) & mask, mask, !exact);
+        left.mask.set_wide(info.loc, left.mask.get_wide(info.loc) & ~field_value_mask(info));
+    }
+    if (cookie != nullptr && cookie->mask != 0) {
+        const bool exact = cookie->mask == ~std::uint64_t{0};
+        out.u32(exact ? 0x00013c08 : 0x00013d10);
+        out.u64(cookie->value);
+        if (!exact) out.u64(cookie->mask);
+    }
+}
+
+void drop_unmet(Match& match) {
+    FlowKey keep;
+    keep.word[key::kIpFrag.word] = 0;
+    for (const auto& info : all_fields()) {
+        if (info.loc.bits == 0) {
+            for (unsigned i = 0; i < key::kTunMetadataWords; ++i)
+                keep.word[key::kTunMetadataWord + i] = ~std::uint64_t{0};
+        } else if (prereq_ok(info.prereq, match)) {
+            keep.set_wide(info.loc, low_mask(info.loc.bits));
+        }
+    }
+    for (unsigned i = 0; i < kKeyWords; ++i)
+        match.mask.word[i] &= keep.word[i];
+    match.normalize();
+}
+
+}  // namespace sluice::openflow
