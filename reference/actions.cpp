@@ -306,9 +306,11 @@ bool Machine::operator()(const CloneAction& a) {
     const WorkPacket saved_packet = p_;
     const Context saved = c_;
     run_list(a.actions);
-    run_action_set();
+    run_action_set();  // of the copy; the original's runs again at its end, as in OVS
+    const bool exit = c_.exit;
     p_ = saved_packet;
     c_ = saved;
+    c_.exit = exit;  // in OVS 3.1 an exit inside clone() ends everything
     return false;
 }
 bool Machine::operator()(const NoteAction&) {

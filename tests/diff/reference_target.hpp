@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reference interpreter behind the test interface.
+#pragma once
+
+#include <list>
+
+#include "tests/diff/target.hpp"
+
+namespace sluice::tests {
+
+class ReferenceTarget final : public ScenarioTarget {
+  public:
+    std::string name() const override { return "reference"; }
+    Result<void> configure(const std::vector<TargetBridge>& bridges) override {
+        bridges_.clear();
+        for (const TargetBridge& from : bridges) {
+            reference::Bridge& bridge = bridges_.emplace_back(from.settings);
+            for (std::size_t i = 0; i < from.flows.size(); ++i) {
+                const FlowSpec& flow = from.flows[i];
+                const auto table = static_cast<std::uint8_t>(flow.table == 0xff ? 0 : flow.table);
+                bridge.rules.push_back(
+                    {table, flow.priority, flow.match, flow.actions, flow.cookie, i, 0, 0});
+            }
+        }
+        for (const TargetBridge& from : bridges) {
+            for (const auto& [port, peer] : from.patches) {
+                reference::Bridge* there = find(peer.first);
+                if (there == nullptr) return make_error(ENODEV, "patch port: no bridge \"{}\"", peer.first);
+                reference::Port& here = find(from.settings.name)->ports[port];
+                here.peer = there;
+                here.peer_port = peer.second;
+            }
+        }
+        return {};
+    }
+    Verdict run(const std::string& bridge, OfPort in_port, wire::Bytes frame) override {
+        return convert(reference::execute(*find(bridge), frame, in_port));
+    }
+    Verdict packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
+                       const ActionList& actions) override {
+        return convert(reference::execute_packet_out(*find(bridge), frame, in_port, actions));
+    }
+    std::uint64_t hits(const std::string& bridge, std::size_t index) override {
+        return find(bridge)->rules.at(index).hit_count;
+    }
+    std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) override { return find(bridge)->fdb; }
+
+  private:
+    reference::Bridge* find(const std::string& name) {
+        for (reference::Bridge& bridge : bridges_) {
+            if (bridge.name == name) return &bridge;
+        }
+        return nullptr;
+    }
+    static Verdict convert(const reference::Execution& execution) {
+        Verdict verdict;
+        for (const auto& output : execution.outputs)
+            verdict.sent.push_back({output.bridge->name, output.port, output.bytes});
+        for (const auto& in : execution.packet_ins)
+            verdict.packet_ins.push_back(
+                {in.bridge->name, static_cast<std::uint8_t>(in.reason), in.table, in.bytes});
+        verdict.drop = execution.drop;
+        return verdict;
+    }
+
+    std::list<reference::Bridge> bridges_;  // stable addresses for patch ports
+};
+
+}  // namespace sluice::tests

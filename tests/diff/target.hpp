@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What scenarios and differential tests drive: something that takes a configuration and flows, then
+// frames, and says what came out. The reference interpreter is one (reference_target.hpp); the compiled
+// pipeline is to be another. Control thread only; no call outlives another.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "flow/flow_text.hpp"
+#include "reference/interpreter.hpp"
+
+namespace sluice::tests {
+
+/// A bridge as a test describes it: `settings` has everything but rules and patch pointers.
+struct TargetBridge {
+    reference::Bridge settings;
+    std::vector<FlowSpec> flows;  ///< in the order they are to be added; flows[i] has number i
+    std::map<OfPort, std::pair<std::string, OfPort>>
+        patches;  ///< port -> bridge name and port at the other end
+};
+
+struct SentFrame {
+    std::string bridge;
+    OfPort port{};
+    wire::Frame bytes;
+    friend auto operator<=>(const SentFrame&, const SentFrame&) = default;
+};
+
+struct SentPacketIn {
+    std::string bridge;
+    std::uint8_t reason = 0;  ///< OpenFlow 1.4 numbers
+    std::uint8_t table = 0;
+    wire::Frame bytes;
+    friend auto operator<=>(const SentPacketIn&, const SentPacketIn&) = default;
+};
+
+/// What one frame led to. Frames to one port are in order; the order between ports means nothing.
+struct Verdict {
+    std::vector<SentFrame> sent;
+    std::vector<SentPacketIn> packet_ins;
+    std::optional<DropReason> drop;  ///< set if and only if nothing was sent and no packet-in was made
+};
+
+/// The plug. A differential test needs configure() and run(); scenarios use all of it.
+class DiffTarget {
+  public:
+    virtual ~DiffTarget() = default;
+    virtual std::string name() const = 0;
+    /// Forgets everything, then sets up bridges, ports and flows. The first bridge is where frames enter.
+    virtual Result<void> configure(const std::vector<TargetBridge>& bridges) = 0;
+    /// A frame received on a port of the named bridge.
+    virtual Verdict run(const std::string& bridge, OfPort in_port, wire::Bytes frame) = 0;
+};
+
+class ScenarioTarget : public DiffTarget {
+  public:
+    /// A packet-out message.
+    virtual Verdict packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
+                               const ActionList& actions) = 0;
+    /// Packets that flow `index` of the bridge has counted since configure().
+    virtual std::uint64_t hits(const std::string& bridge, std::size_t index) = 0;
+    /// The MAC table: (VLAN, MAC) -> port.
+    virtual std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) = 0;
+};
+
+}  // namespace sluice::tests
