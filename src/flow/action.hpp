@@ -82,7 +82,9 @@ struct MoveAction {
 struct PushVlanAction {
     std::uint16_t ethertype = 0x8100;
 };
-struct StripVlanAction {};
+struct StripVlanAction {
+    bool pop = false;  ///< came as OpenFlow 1.1+ POP_VLAN: prints "pop_vlan", not "strip_vlan"
+};
 struct PushMplsAction {
     std::uint16_t ethertype = 0x8847;
 };

@@ -27,7 +27,7 @@ struct FieldLoc {
 namespace key {
 // Cache line 0: what daily programs read.
 inline constexpr FieldLoc kEthDst{0, 16, 48}, kEthType{0, 0, 16};
-inline constexpr FieldLoc kEthSrc{1, 16, 48}, kVlanTci{1, 0, 16};  ///< TCI bit 12 set: a tag is present
+inline constexpr FieldLoc kEthSrc{1, 16, 48}, kVlanTci{1, 0, 16};       ///< TCI bit 12 set: a tag is present
 inline constexpr FieldLoc kVlan1Tci{2, 48, 16}, kVlan1Tpid{2, 32, 16};  ///< second tag
 inline constexpr FieldLoc kIpProto{2, 24, 8};  ///< ARP/RARP: low 8 bits of the opcode
 inline constexpr FieldLoc kIpTos{2, 16, 8}, kIpTtl{2, 8, 8};

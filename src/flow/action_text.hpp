@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Action lists as text, in the syntax and layout of ovs-ofctl. Source: ovs-actions(7).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "flow/action.hpp"
+#include "flow/match.hpp"
+#include "flow/text.hpp"
+
+namespace sluice {
+
+/// Parses "output:1,resubmit(,2)". "drop" and "" give an empty list. Errors: EINVAL with a sentence that
+/// names the action; instructions out of order (goto_table before an action) are refused.
+Result<ActionList> parse_actions(std::string_view text, const PortNames* names = nullptr);
+/// As `ovs-ofctl dump-flows` prints after "actions="; "drop" for an empty list.
+std::string format_actions(const ActionList& actions, const PortNames* names = nullptr);
+
+/// Checks a list against the match of its rule, as OVS does: prerequisites of set fields, registers of the
+/// right width, instruction order, nesting of at most 16 levels. `table`: goto_table must lead to a higher
+/// one.
+Result<void> check_actions(const ActionList& actions, const Match& match, std::uint8_t table = 0);
+
+}  // namespace sluice
