@@ -87,9 +87,13 @@ class Table {
     void lookup_batch(const FlowKey* keys, const std::uint8_t* index, unsigned count, Version version,
                       Rule** result) const noexcept;
 
+    /// ORs into `mask` every bit that deciding this key's rule looked at (for trace and megaflow views).
+    void consulted(const FlowKey& key, Version version, FlowKey& mask) const noexcept;
+
   private:
     struct View;
     void publish_view();
+    void insert_into_subtable(Rule& rule, bool& changed);
     Subtable* find_subtable(const SparseMatch& match) const;
 
     Rcu& rcu_;

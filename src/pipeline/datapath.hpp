@@ -24,6 +24,9 @@
 
 namespace sluice::pipeline {
 
+inline constexpr unsigned kMaxBridges = 256;
+inline constexpr unsigned kMaxOfPorts = 0xff00;
+
 enum class VlanMode : std::uint8_t { kAccess, kTrunk, kNativeTagged, kNativeUntagged, kDot1qTunnel };
 
 /// One port of a bridge, as NORMAL and output see it. A value: copy, change, set_topology().
@@ -60,8 +63,13 @@ struct BridgeEntry {
 struct Topology {
     std::vector<PortEntry> ports;  ///< by PortIndex
     struct Bridge : BridgeEntry {
-        std::vector<PortIndex> by_ofport;  ///< ofport < 65280
-        std::vector<PortIndex> members;    ///< all ports of the bridge
+        std::vector<PortIndex> by_ofport;  ///< ofport < kMaxOfPorts
+        PortIndex local = PortIndex::kNone;
+        PortIndex find(OfPort port) const noexcept {
+            if (to_int(port) < by_ofport.size()) return by_ofport[to_int(port)];
+            return port == OfPort::kLocal ? local : PortIndex::kNone;
+        }
+        std::vector<PortIndex> members;  ///< all ports of the bridge
     };
     std::vector<std::unique_ptr<Bridge>> bridges;  ///< by index; null: none
 };
@@ -87,6 +95,7 @@ struct LearnRecord {
     OfPort port{};
     std::uint16_t vlan = 0;
     std::uint64_t mac = 0;
+    std::uint32_t now_s = 0;
 };
 
 /// Counters of one executing thread.
@@ -149,9 +158,15 @@ class Datapath {
     void release_stats(StatsSlot slot);  ///< after the grace period of its last user
     RuleStats rule_stats(StatsSlot slot) const;
 
-    /// Retires objects after a publish.
-    void retire_after_publish(std::function<void()> destroy) {
-        pending_retire_.push_back(std::move(destroy));
+    /// Runs `hook` at the next publish(), right after the new version shows.
+    void at_publish(std::function<void()> hook) { publish_hooks_.push_back(std::move(hook)); }
+
+    /// VLAN tags that are parsed as tags (other_config:vlan-limit): 1 or 2.
+    void set_vlan_limit(unsigned limit) { vlan_limit_.store(limit, std::memory_order_relaxed); }
+    unsigned vlan_limit() const noexcept { return vlan_limit_.load(std::memory_order_relaxed); }
+    /// Held for the length of one tx_burst: transmit queues may be shared by threads.
+    std::atomic<bool>& tx_lock(PortIndex port, unsigned queue) noexcept {
+        return tx_locks_[to_int(port) * kTxLocks + queue % kTxLocks];
     }
 
   private:
@@ -161,7 +176,10 @@ class Datapath {
     std::vector<bool> index_used_, bridge_used_;
     std::vector<Executor*> executors_;
     std::unique_ptr<Executor> control_;
-    std::vector<std::function<void()>> pending_retire_;
+    std::vector<std::function<void()>> publish_hooks_;
+    std::atomic<unsigned> vlan_limit_{1};
+    static constexpr unsigned kTxLocks = 8;
+    std::unique_ptr<std::atomic<bool>[]> tx_locks_;
     std::vector<std::uint32_t> free_stats_;
     std::uint32_t next_stats_ = 0;
     int wake_fd_ = -1;

@@ -42,6 +42,11 @@ class Executor {
     std::uint64_t table_lookups(unsigned bridge, std::uint8_t table) const;
     std::uint64_t table_matches(unsigned bridge, std::uint8_t table) const;
 
+    // Used by Datapath (control thread).
+    void ensure_bridge(unsigned bridge);         ///< makes the table counters of a bridge addressable
+    void release_punt(PortIndex port) noexcept;  ///< a punt of this port was taken from the ring
+    void absorb(const Executor& gone);           ///< adds another's counters to this one's
+
   private:
     std::unique_ptr<Impl> impl_;
 };

@@ -27,6 +27,7 @@ class Fdb {
         std::uint16_t vlan = 0;
         std::uint64_t mac = 0;  ///< low 48 bits
         unsigned age_seconds = 0;
+        bool is_static = false;
     };
     /// As printed by fdb/stats-show.
     struct Stats {
@@ -50,13 +51,19 @@ class Fdb {
     /// Drops what was idle too long.
     void expire(std::uint32_t now_s);
     void set_limits(unsigned max_entries, unsigned idle_seconds);
-    std::vector<Entry> entries(std::uint32_t now_s) const;  ///< oldest last
+    std::vector<Entry> entries(std::uint32_t now_s) const;  ///< oldest first
     Stats stats() const;
 
   private:
     struct Slot;
     struct Slots;
+    static constexpr std::uint32_t kStaticAge = 0xffffffff;
     Slot* find(std::uint64_t key) const noexcept;
+    void insert(std::uint64_t key, OfPort port, std::uint32_t used_s);
+    void erase(Slot& slot);
+    void evict_oldest();
+    template <typename F>
+    void erase_if(F&& condition);
     void rebuild(std::size_t capacity);
     Rcu& rcu_;
     RcuPtr<Slots> slots_;

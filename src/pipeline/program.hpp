@@ -31,6 +31,7 @@ class Datapath;
 class Program {
   public:
     explicit Program(Datapath& datapath);
+    /// Destroyed through Rcu::retire(), after its rules were removed and the bridge left the topology.
     ~Program();
     Program(const Program&) = delete;
     Program& operator=(const Program&) = delete;
@@ -61,8 +62,16 @@ class Program {
 
   private:
     classify::Table& table_for(std::uint8_t id);
+    struct Hidden {
+        Rule* rule;
+        bool keep_stats;
+    };
+    void retire_hidden();
+    void free_later(Rule* rule, bool keep_stats);
+
     Datapath& datapath_;
     unsigned index_;
+    std::vector<Hidden> hidden_;  ///< removed, not yet published
     std::array<std::atomic<classify::Table*>, 256> tables_{};
     std::array<std::unique_ptr<classify::Table>, 256> owned_;
 };

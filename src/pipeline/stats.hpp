@@ -46,9 +46,25 @@ class StatsArena {
     }
     /// Control: makes slots up to and including `index` addressable.
     void ensure(std::uint32_t index) {
+        if (chunks_[index / kChunk].load(std::memory_order_relaxed)) return;
         for (unsigned i = 0; i <= index / kChunk; ++i) {
             if (!chunks_[i].load(std::memory_order_relaxed))
                 chunks_[i].store(new Chunk{}, std::memory_order_release);
+        }
+    }
+
+    /// Control: adds another arena's counters (of a thread that has ended) to this one's.
+    void absorb(const StatsArena& gone) {
+        for (unsigned c = 0; c < kMaxChunks; ++c) {
+            const Chunk* from = gone.chunks_[c].load(std::memory_order_relaxed);
+            Chunk* to = chunks_[c].load(std::memory_order_relaxed);
+            if (!from || !to) continue;
+            for (unsigned i = 0; i < kChunk; ++i) {
+                (*to)[i].packets.add((*from)[i].packets.read());
+                (*to)[i].bytes.add((*from)[i].bytes.read());
+                if ((*from)[i].used_ms.read() > (*to)[i].used_ms.read())
+                    (*to)[i].used_ms.set((*from)[i].used_ms.read());
+            }
         }
     }
 

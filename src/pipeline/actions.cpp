@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operations of compiled actions, each over a whole group. ovs-actions(7) has the semantics.
+#include <type_traits>
+
+#include "packet/pool.hpp"
+#include "pipeline/edit.hpp"
+#include "pipeline/executor_impl.hpp"
+#include "pipeline/parse.hpp"
+
+namespace sluice::pipeline {
+
+namespace {
+
+/// Drops from a group the packets that take no further action.
+void remove_done(const PacketSet& set, Group& group) {
+    unsigned kept = 0;
+    for (unsigned g = 0; g < group.count; ++g) {
+        if (!(set.done >> group.index[g] & 1)) group.index[kept++] = group.index[g];
+    }
+    group.count = static_cast<std::uint8_t>(kept);
+}
+
+/// A run of bits inside a field; the field may be 128 bits wide.
+U128 read_bits(const FlowKey& key, FieldLoc loc, unsigned offset, unsigned bits) {
+    return (key.get_wide(loc) >> offset) & low_mask(bits);
+}
+
+void write_bits(FlowKey& key, FieldLoc loc, U128 value, U128 mask) {
+    key.set_wide(loc, (key.get_wide(loc) & ~mask) | (value & mask));
+}
+
+classify::WordSet words_of(FieldLoc loc) {
+    classify::WordSet words;
+    words.add(loc);
+    return words;
+}
+
+/// Order in which an action set runs (OpenFlow 1.5 §5.6), as OVS has it.
+enum class SetRank {
+    kStripVlan,
+    kPopMpls,
+    kPushMpls,
+    kPushVlan,
+    kDecTtl,
+    kDecMplsTtl,
+    kSets,
+    kQueue,
+    kOutput,
+    kNone
+};
+SetRank rank_of(const Op& op) {
+    switch (op.code) {
+        case OpCode::kStripVlan:
+            return SetRank::kStripVlan;
+        case OpCode::kPopMpls:
+            return SetRank::kPopMpls;
+        case OpCode::kPushMpls:
+            return SetRank::kPushMpls;
+        case OpCode::kPushVlan:
+            return SetRank::kPushVlan;
+        case OpCode::kDecTtl:
+            return SetRank::kDecTtl;
+        case OpCode::kDecMplsTtl:
+            return SetRank::kDecMplsTtl;
+        case OpCode::kSetField:
+        case OpCode::kMove:
+        case OpCode::kSetVlanVid:
+        case OpCode::kSetVlanPcp:
+        case OpCode::kSetMplsTtl:
+            return SetRank::kSets;
+        case OpCode::kSetQueue:
+            return SetRank::kQueue;
+        case OpCode::kOutput:
+        case OpCode::kOutputInPort:
+        case OpCode::kOutputFlood:
+        case OpCode::kOutputAll:
+        case OpCode::kOutputNormal:
+        case OpCode::kOutputController:
+        case OpCode::kResubmit:
+            return SetRank::kOutput;
+        default:
+            return SetRank::kNone;
+    }
+}
+
+}  // namespace
+
+void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept {
+    const Action* last = nullptr;
+    for (const Op& op : program.ops) {
+        if (set.done != 0) remove_done(set, group);
+        if (group.count == 0) return;
+        if (__builtin_expect(trace != nullptr, 0)) {
+            ensure_lines(set, group, path, kAllLines);
+            if (op.source && op.source != last)
+                trace->action(*op.source, set.key[group.index[0]], path.depth);
+            last = op.source;
+        }
+        execute_op(set, group, path, op);
+    }
+}
+
+void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
+    switch (op.code) {
+        case OpCode::kOutput:
+            return output(set, group, path, OfPort{op.arg});
+        case OpCode::kOutputInPort:
+            return output(set, group, path, OfPort::kInPort);
+        case OpCode::kOutputFlood:
+            return flood(set, group, path, false);
+        case OpCode::kOutputAll:
+            return flood(set, group, path, true);
+        case OpCode::kOutputNormal:
+            return normal(set, group, path);
+        case OpCode::kOutputController: {
+            const auto* action = op.source ? std::get_if<ControllerAction>(&op.source->kind) : nullptr;
+            const std::uint8_t reason = action                                  ? action->reason
+                                        : path.rule && path.rule->is_table_miss ? std::uint8_t{0}
+                                                                                : std::uint8_t{1};
+            return punt(set, group, path, reason, static_cast<std::uint16_t>(op.arg),
+                        action ? action->controller_id : std::uint16_t{0}, action);
+        }
+        case OpCode::kOutputReg:
+            prepare(set, group, path, words_of(op.loc2));
+            for (unsigned g = 0; g < group.count; ++g) {
+                Group one;
+                one.count = 1;
+                one.index[0] = group.index[g];
+                const U128 value = read_bits(set.key[one.index[0]], op.loc2, op.offset2, op.bits);
+                output_number(set, one, path, static_cast<std::uint32_t>(value.lo),
+                              static_cast<std::uint16_t>(op.arg));
+            }
+            return;
+        case OpCode::kOutputTrunc:
+            return output(set, group, path, OfPort{op.arg}, static_cast<std::uint32_t>(op.value.lo));
+        case OpCode::kSetField:
+            return set_field(set, group, path, op);
+        case OpCode::kMove:
+            return move_field(set, group, path, op);
+        case OpCode::kPushVlan:
+        case OpCode::kStripVlan:
+        case OpCode::kSetVlanVid:
+        case OpCode::kSetVlanPcp:
+            return vlan_op(set, group, path, op);
+        case OpCode::kPushMpls:
+        case OpCode::kPopMpls:
+        case OpCode::kSetMplsTtl:
+        case OpCode::kDecMplsTtl:
+            return mpls_op(set, group, path, op);
+        case OpCode::kDecTtl:
+            return dec_ttl(set, group, path, op);
+        case OpCode::kStackPush:
+        case OpCode::kStackPop:
+            return stack_op(set, group, path, op);
+        case OpCode::kResubmit:
+            return resubmit(set, group, path, op);
+        case OpCode::kGoto:
+            if (path.resubmits >= kMaxResubmits) {
+                for (unsigned g = 0; g < group.count; ++g)
+                    set.reason[group.index[g]] = DropReason::kTooManyResubmits;
+                return;
+            }
+            ++path.resubmits;
+            return run_table(set, group, path, op.table, true);
+        case OpCode::kClone:
+            return clone(set, group, path, op);
+        case OpCode::kExit:
+            for (unsigned g = 0; g < group.count; ++g)
+                set.done |= 1U << group.index[g];
+            return;
+        case OpCode::kClearActions:
+            for (unsigned g = 0; g < group.count; ++g)
+                set.action_set[group.index[g]] = 0;
+            return;
+        case OpCode::kWriteActions:
+            for (unsigned g = 0; g < group.count; ++g) {
+                auto& head = set.action_set[group.index[g]];
+                if (action_set_count == action_set_nodes.size()) {
+                    set.reason[group.index[g]] = DropReason::kTooManyResubmits;
+                    continue;
+                }
+                // Neighbours in a group mostly share what they had: share the new node too.
+                const auto& newest = action_set_nodes[action_set_count - 1U];
+                if (g > 0 && newest.program == op.nested.get() && newest.previous == head) {
+                    head = static_cast<std::uint16_t>(action_set_count - 1U);
+                    continue;
+                }
+                action_set_nodes[action_set_count] = {op.nested.get(), head};
+                head = action_set_count++;
+            }
+            return;
+        case OpCode::kSetQueue:
+        case OpCode::kPopQueue:
+            return;
+        case OpCode::kUnsupported:
+            for (unsigned g = 0; g < group.count; ++g)
+                set.reason[group.index[g]] = DropReason::kUnsupported;
+            return;
+    }
+}
+
+void Executor::Impl::set_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    if (op.prereq != Prereq::kNone || op.part != HeaderPart::kNone)
+        ensure_parsed(set, group, path, Parsed::kAll);
+    prepare(set, group, path, words_of(op.loc));
+    if (op.part != HeaderPart::kNone) flush_pending(set, group);
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        FlowKey& key = set.key[i];
+        if (op.prereq != Prereq::kNone && !prereq_present(op.prereq, key)) continue;
+        write_bits(key, op.loc, op.value, op.mask);
+        if (op.part != HeaderPart::kNone) write_back(set, i, op.part);
+    }
+}
+
+void Executor::Impl::move_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    ensure_parsed(set, group, path, Parsed::kAll);
+    prepare(set, group, path, words_of(op.loc));
+    prepare(set, group, path, words_of(op.loc2));
+    if (op.part != HeaderPart::kNone) flush_pending(set, group);
+    const auto& source = std::get<MoveAction>(op.source->kind);
+    const Prereq source_prereq = field_info(source.source.field).prereq;
+    const U128 mask = low_mask(op.bits) << op.offset;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        FlowKey& key = set.key[i];
+        if (!prereq_present(op.prereq, key) || !prereq_present(source_prereq, key)) continue;
+        write_bits(key, op.loc, read_bits(key, op.loc2, op.offset2, op.bits) << op.offset, mask);
+        if (op.part != HeaderPart::kNone) write_back(set, i, op.part);
+    }
+    // The target is as different from packet to packet as the source.
+    if (!words_of(op.loc2).within(path.uniform)) {
+        path.uniform.remove(op.loc.word);
+        if (op.loc.bits == 128) path.uniform.remove(op.loc.word + 1U);
+    }
+}
+
+void Executor::Impl::vlan_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    ensure_parsed(set, group, path, Parsed::kAll);
+    flush_pending(set, group);
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        FlowKey& key = set.key[i];
+        const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
+        switch (op.code) {
+            case OpCode::kPushVlan:
+                // A new tag starts with the outer one's VLAN and priority (OpenFlow 1.5 §5.8).
+                push_tag(set, i, static_cast<std::uint16_t>(op.arg), tci & 0xefffU);
+                break;
+            case OpCode::kStripVlan:
+                pop_tag(set, i);
+                break;
+            case OpCode::kSetVlanVid:
+                if (!(tci & kVlanPresent) && !op.flag) break;
+                key.set(key::kVlanTci, (tci & 0xe000U) | kVlanPresent | op.arg);
+                write_back(set, i, HeaderPart::kVlanTci);
+                break;
+            default:
+                if (!(tci & kVlanPresent) && !op.flag) break;
+                key.set(key::kVlanTci, (tci & 0x0fffU) | kVlanPresent | op.arg << 13);
+                write_back(set, i, HeaderPart::kVlanTci);
+                break;
+        }
+    }
+}
+
+void Executor::Impl::mpls_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
+    ensure_parsed(set, group, path, Parsed::kAll);
+    ensure_lines(set, group, path, kAllLines);
+    flush_pending(set, group);
+    unsigned kept = 0;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        FlowKey& key = set.key[i];
+        const auto type = key.get(key::kEthType);
+        const bool labelled = type == 0x8847 || type == 0x8848;
+        bool keep = true;
+        switch (op.code) {
+            case OpCode::kPushMpls:
+                push_mpls(set, i, static_cast<std::uint16_t>(op.arg));
+                break;
+            case OpCode::kPopMpls:
+                pop_mpls(set, i, static_cast<std::uint16_t>(op.arg));
+                break;
+            case OpCode::kSetMplsTtl:
+                if (!labelled) break;
+                key.set(key::kMplsLse0, (key.get(key::kMplsLse0) & ~0xffULL) | op.arg);
+                write_back(set, i, HeaderPart::kMplsLse);
+                break;
+            default:
+                if (!labelled) break;
+                if ((key.get(key::kMplsLse0) & 0xff) <= 1) {
+                    Group one;
+                    one.count = 1;
+                    one.index[0] = static_cast<std::uint8_t>(i);
+                    set.reason[i] = DropReason::kTtlExpired;
+                    punt(set, one, path, 2, 0xffff, 0, nullptr);
+                    keep = false;
+                    break;
+                }
+                key.set(key::kMplsLse0, key.get(key::kMplsLse0) - 1);
+                write_back(set, i, HeaderPart::kMplsLse);
+                break;
+        }
+        if (keep) group.index[kept++] = static_cast<std::uint8_t>(i);
+    }
+    group.count = static_cast<std::uint8_t>(kept);
+}
+
+void Executor::Impl::dec_ttl(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
+    ensure_parsed(set, group, path, Parsed::kAll);
+    flush_pending(set, group);
+    unsigned kept = 0;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        FlowKey& key = set.key[i];
+        const auto type = key.get(key::kEthType);
+        if (type == 0x0800 || type == 0x86dd) {
+            const auto ttl = key.get(key::kIpTtl);
+            if (ttl <= 1) {
+                Group one;
+                one.count = 1;
+                one.index[0] = static_cast<std::uint8_t>(i);
+                set.reason[i] = DropReason::kTtlExpired;
+                const auto* action = op.source ? std::get_if<DecTtlAction>(&op.source->kind) : nullptr;
+                if (!action || action->controller_ids.empty()) {
+                    punt(set, one, path, 2, 0xffff, 0, nullptr);
+                } else {
+                    for (const auto id : action->controller_ids)
+                        punt(set, one, path, 2, 0xffff, id, nullptr);
+                }
+                continue;  // the rest of this list is not executed for the packet
+            }
+            key.set(key::kIpTtl, ttl - 1);
+            write_back(set, i, HeaderPart::kIpTtl);
+        }
+        group.index[kept++] = static_cast<std::uint8_t>(i);
+    }
+    group.count = static_cast<std::uint8_t>(kept);
+}
+
+void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    ensure_parsed(set, group, path, Parsed::kAll);
+    if (op.code == OpCode::kStackPush) {
+        prepare(set, group, path, words_of(op.loc2));
+        for (unsigned g = 0; g < group.count; ++g) {
+            const unsigned i = group.index[g];
+            if (set.stack_size[i] == kStackDepth) {
+                set.done |= 1U << i;
+                set.reason[i] = DropReason::kTooDeep;
+                continue;
+            }
+            set.stack[i][set.stack_size[i]++] = read_bits(set.key[i], op.loc2, op.offset2, op.bits);
+        }
+        return;
+    }
+    prepare(set, group, path, words_of(op.loc));
+    if (op.part != HeaderPart::kNone) flush_pending(set, group);
+    const U128 mask = low_mask(op.bits) << op.offset;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        FlowKey& key = set.key[i];
+        if (set.stack_size[i] == 0) continue;
+        const U128 value = set.stack[i][--set.stack_size[i]];
+        if (!prereq_present(op.prereq, key)) continue;
+        write_bits(key, op.loc, value << op.offset, mask);
+        if (op.part != HeaderPart::kNone) write_back(set, i, op.part);
+    }
+    path.uniform.remove(op.loc.word);
+    if (op.loc.bits == 128) path.uniform.remove(op.loc.word + 1U);
+}
+
+void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    const std::uint8_t table = op.table == 0xff ? path.table : op.table;
+    const auto fail = [&](DropReason reason) {
+        for (unsigned g = 0; g < group.count; ++g) {
+            set.reason[group.index[g]] = reason;
+            set.done |= 1U << group.index[g];
+        }
+        if (trace) trace->note(kDropReasonTexts[static_cast<std::size_t>(reason)], path.depth);
+    };
+    const bool deepens = table <= path.table;
+    if (deepens && path.depth + 1U > kMaxResubmitDepth) return fail(DropReason::kTooDeep);
+    if (path.resubmits >= kMaxResubmits) return fail(DropReason::kTooManyResubmits);
+    const std::uint8_t here = path.table;
+    const auto depth = path.depth;
+    ++path.resubmits;
+    path.depth = static_cast<std::uint16_t>(path.depth + (deepens ? 1 : 0));
+    if (OfPort{op.arg} == OfPort::kInPort) {
+        run_table(set, group, path, table, false);
+    } else {
+        resubmit_as(set, group, path, table, op.arg);
+    }
+    path.table = here;
+    path.depth = depth;
+}
+
+/// Looks up with another input port; the actions found there still see the real one.
+void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
+                                 std::uint32_t in_port) noexcept {
+    const classify::Table* lookup = path.bridge->program->table(table);
+    if (!lookup) return;
+    prepare(set, group, path, lookup->read_words());
+    ensure_lines(set, group, path, 1);
+    path.table = table;
+    for (unsigned g = 0; g < group.count; ++g) {
+        FlowKey& key = set.key[group.index[g]];
+        const auto real = key.get(key::kInPort);
+        key.set(key::kInPort, in_port);
+        const auto* rule = static_cast<const Rule*>(lookup->lookup(key, version));
+        if (trace) {
+            FlowKey consulted;
+            ensure_lines(set, group, path, kAllLines);
+            lookup->consulted(key, version, consulted);
+            trace->lookup(table, rule, key, consulted, path.depth);
+        }
+        key.set(key::kInPort, real);
+        Group one;
+        one.count = 1;
+        one.index[0] = group.index[g];
+        Path taken = path;
+        run_rule(set, one, taken, rule, false);
+        path.join(taken);
+    }
+}
+
+void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    PacketSet& copies = push_set();
+    copies.count = 0;
+    copies.done = copies.punted = copies.sent = 0;
+    Group all;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        Packet* copy = packet_copy(set.packet[i]);
+        if (!copy) {
+            if (!trace)
+                counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1),
+                    counters.copied.add(1);
+            continue;
+        }
+        if (!trace) counters.copied.add(1);
+        const unsigned to = copies.count++;
+        all.index[all.count++] = static_cast<std::uint8_t>(to);
+        copies.packet[to] = copy;
+        copies.l3[to] = set.l3[i];
+        copies.l4[to] = set.l4[i];
+        copies.pending[to] = PortIndex::kNone;
+        copies.action_set[to] = 0;
+        copies.stack_size[to] = set.stack_size[i];
+        copies.reason[to] = DropReason::kActionDrop;
+        copies.key[to] = set.key[i];
+        for (unsigned n = 0; n < set.stack_size[i]; ++n)
+            copies.stack[to][n] = set.stack[i][n];
+        set.sent |= 1U << i;  // its clone accounts for it, whatever becomes of the rest
+    }
+    if (copies.count > 0) {
+        Path inner = path;
+        execute(copies, all, inner, *op.nested);
+        path.resubmits = inner.resubmits;
+        finish(copies, inner);
+    }
+    pop_set();
+}
+
+void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
+    set.done = 0;
+    std::uint32_t open = set.count == 32 ? ~0U : (1U << set.count) - 1;
+    while (open != 0) {
+        const auto head = set.action_set[__builtin_ctz(open)];
+        Group group;
+        for (std::uint32_t rest = open; rest != 0; rest &= rest - 1) {
+            const auto i = static_cast<unsigned>(__builtin_ctz(rest));
+            if (set.action_set[i] != head) continue;
+            group.index[group.count++] = static_cast<std::uint8_t>(i);
+            open &= ~(1U << i);
+        }
+        if (head == 0) continue;
+        // Oldest write first; of each singleton kind only the newest op counts, all set-field ops do.
+        std::uint16_t chain[64];
+        unsigned depth = 0;
+        for (std::uint16_t node = head; node != 0 && depth < 64; node = action_set_nodes[node].previous)
+            chain[depth++] = node;
+        const Op* single[static_cast<std::size_t>(SetRank::kNone)] = {};
+        for (unsigned n = depth; n-- > 0;) {
+            for (const Op& op : action_set_nodes[chain[n]].program->ops) {
+                const SetRank rank = rank_of(op);
+                if (rank != SetRank::kNone && rank != SetRank::kSets)
+                    single[static_cast<std::size_t>(rank)] = &op;
+            }
+        }
+        if (!single[static_cast<std::size_t>(SetRank::kOutput)]) continue;  // nothing to do without output
+        for (std::size_t rank = 0; rank < static_cast<std::size_t>(SetRank::kNone); ++rank) {
+            if (rank == static_cast<std::size_t>(SetRank::kSets)) {
+                for (unsigned n = depth; n-- > 0;) {
+                    for (const Op& op : action_set_nodes[chain[n]].program->ops) {
+                        if (rank_of(op) == SetRank::kSets && group.count > 0)
+                            execute_op(set, group, path, op);
+                    }
+                }
+            } else if (single[rank] && group.count > 0) {
+                if (trace && single[rank]->source)
+                    trace->action(*single[rank]->source, set.key[group.index[0]], path.depth);
+                execute_op(set, group, path, *single[rank]);
+            }
+        }
+    }
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Action lists into operations.
+#include <type_traits>
+
+#include "flow/field.hpp"
+#include "pipeline/action_program.hpp"
+
+namespace sluice::pipeline {
+
+namespace {
+
+/// Where a write to a key field must also go in the packet.
+HeaderPart header_part(const FieldInfo& field) {
+    const FieldLoc loc = field.loc;
+    const bool arp = field.prereq == Prereq::kArp;
+    switch (loc.word) {
+        case 0:
+            return loc.shift >= 16 ? HeaderPart::kEthDst : HeaderPart::kEthType;
+        case 1:
+            return loc.shift >= 16 ? HeaderPart::kEthSrc : HeaderPart::kVlanTci;
+        case 2:
+            if (loc.shift >= 24) return arp ? HeaderPart::kArpOp : HeaderPart::kNone;
+            if (loc.shift >= 16) return HeaderPart::kIpTos;
+            return loc.shift >= 8 ? HeaderPart::kIpTtl : HeaderPart::kNone;
+        case 3:
+            if (loc.shift >= 32) return arp ? HeaderPart::kArpSpa : HeaderPart::kIpv4Src;
+            return arp ? HeaderPart::kArpTpa : HeaderPart::kIpv4Dst;
+        case 4: {
+            const bool icmp = field.prereq == Prereq::kIcmpV4 || field.prereq == Prereq::kIcmpV6;
+            if (loc.shift >= 48) return icmp ? HeaderPart::kIcmpType : HeaderPart::kTpSrc;
+            if (loc.shift >= 32) return icmp ? HeaderPart::kIcmpCode : HeaderPart::kTpDst;
+            return HeaderPart::kNone;
+        }
+        case 7:
+            return loc.shift >= 32 ? HeaderPart::kIpv6Label : HeaderPart::kMplsLse;
+        case 8:
+            return HeaderPart::kIpv6Src;
+        case 10:
+            return HeaderPart::kIpv6Dst;
+        case 12:
+            return arp ? HeaderPart::kArpSha : HeaderPart::kNdSll;
+        case 13:
+            return arp ? HeaderPart::kArpTha : HeaderPart::kNdTll;
+        case 14:
+            return HeaderPart::kNdTarget;
+        default:
+            return HeaderPart::kNone;
+    }
+}
+
+/// One visitor method a kind of action.
+class Compiler {
+  public:
+    explicit Compiler(ActionProgram& program) : program_(program) {}
+
+    Result<void> run() {
+        for (const Action& action : program_.source) {
+            source_ = &action;
+            if (auto ok = std::visit([this](const auto& a) { return (*this)(a); }, action.kind); !ok)
+                return ok;
+        }
+        return {};
+    }
+
+    Result<void> operator()(const OutputAction& a) {
+        Op& op = add(OpCode::kOutput);
+        op.arg = to_int(a.port);
+        switch (a.port) {
+            case OfPort::kInPort:
+                op.code = OpCode::kOutputInPort;
+                break;
+            case OfPort::kTable:
+                op.code = OpCode::kResubmit;  // packet-out only: the session checks
+                op.table = 0;
+                op.arg = to_int(OfPort::kInPort);
+                break;
+            case OfPort::kNormal:
+                op.code = OpCode::kOutputNormal;
+                break;
+            case OfPort::kFlood:
+                op.code = OpCode::kOutputFlood;
+                break;
+            case OfPort::kAll:
+                op.code = OpCode::kOutputAll;
+                break;
+            case OfPort::kController:
+                op.code = OpCode::kOutputController;
+                op.arg = a.max_len;
+                break;
+            default:
+                break;
+        }
+        return {};
+    }
+    Result<void> operator()(const OutputRegAction& a) {
+        Op& op = add(OpCode::kOutputReg);
+        set_source(op, a.source);
+        op.arg = a.max_len;
+        return {};
+    }
+    Result<void> operator()(const OutputTruncAction& a) {
+        Op& op = add(OpCode::kOutputTrunc);
+        op.arg = to_int(a.port);
+        op.value.lo = a.max_len;
+        return {};
+    }
+    Result<void> operator()(const ControllerAction& a) {
+        add(OpCode::kOutputController).arg = a.max_len;
+        return {};
+    }
+    Result<void> operator()(const EnqueueAction& a) {
+        // Queues come with QoS; until then the packet leaves by the port's only queue.
+        add(OpCode::kOutput).arg = to_int(a.port);
+        if (a.port == OfPort::kInPort) program_.ops.back().code = OpCode::kOutputInPort;
+        return {};
+    }
+    Result<void> operator()(const SetQueueAction& a) {
+        add(OpCode::kSetQueue).arg = a.queue;
+        return {};
+    }
+    Result<void> operator()(const PopQueueAction&) {
+        add(OpCode::kPopQueue);
+        return {};
+    }
+    Result<void> operator()(const GroupAction& a) {
+        return make_error(ENOTSUP, "group {}: groups are not supported by this version", a.group);
+    }
+    Result<void> operator()(const MeterAction& a) {
+        return make_error(ENOTSUP, "meter {}: meters are not supported by this version", a.meter);
+    }
+    Result<void> operator()(const SetFieldAction& a) {
+        const FieldInfo& field = field_info(a.field);
+        Op& op = add(OpCode::kSetField);
+        op.part = header_part(field);
+        op.prereq = field.prereq;
+        op.loc = field.loc;
+        op.value = a.value & a.mask;
+        op.mask = a.mask;
+        return {};
+    }
+    Result<void> operator()(const SetVlanVidAction& a) {
+        Op& op = add(OpCode::kSetVlanVid);
+        op.arg = a.vid;
+        op.flag = a.push_if_needed;
+        return {};
+    }
+    Result<void> operator()(const SetVlanPcpAction& a) {
+        Op& op = add(OpCode::kSetVlanPcp);
+        op.arg = a.pcp;
+        op.flag = a.push_if_needed;
+        return {};
+    }
+    Result<void> operator()(const MoveAction& a) {
+        Op& op = add(OpCode::kMove);
+        set_source(op, a.source);
+        set_target(op, a.target);
+        op.bits = a.target.bits;
+        return {};
+    }
+    Result<void> operator()(const PushVlanAction& a) {
+        add(OpCode::kPushVlan).arg = a.ethertype;
+        return {};
+    }
+    Result<void> operator()(const StripVlanAction&) {
+        add(OpCode::kStripVlan);
+        return {};
+    }
+    Result<void> operator()(const PushMplsAction& a) {
+        add(OpCode::kPushMpls).arg = a.ethertype;
+        return {};
+    }
+    Result<void> operator()(const PopMplsAction& a) {
+        add(OpCode::kPopMpls).arg = a.ethertype;
+        return {};
+    }
+    Result<void> operator()(const DecTtlAction&) {
+        add(OpCode::kDecTtl);
+        return {};
+    }
+    Result<void> operator()(const SetMplsTtlAction& a) {
+        add(OpCode::kSetMplsTtl).arg = a.ttl;
+        return {};
+    }
+    Result<void> operator()(const DecMplsTtlAction&) {
+        add(OpCode::kDecMplsTtl);
+        return {};
+    }
+    Result<void> operator()(const StackPushAction& a) {
+        Op& op = add(OpCode::kStackPush);
+        set_source(op, a.source);
+        op.bits = a.source.bits;
+        return {};
+    }
+    Result<void> operator()(const StackPopAction& a) {
+        Op& op = add(OpCode::kStackPop);
+        set_target(op, a.target);
+        op.bits = a.target.bits;
+        return {};
+    }
+    Result<void> operator()(const ResubmitAction& a) {
+        if (a.with_ct)
+            return make_error(
+                ENOTSUP, "resubmit(,{},ct): connection tracking is not supported by this version", a.table);
+        Op& op = add(OpCode::kResubmit);
+        op.table = a.table;
+        op.arg = to_int(a.in_port);
+        return {};
+    }
+    Result<void> operator()(const CloneAction& a) { return add_nested(OpCode::kClone, a.actions); }
+    Result<void> operator()(const NoteAction&) { return {}; }
+    Result<void> operator()(const ExitAction&) {
+        add(OpCode::kExit);
+        return {};
+    }
+    Result<void> operator()(const ClearActionsAction&) {
+        add(OpCode::kClearActions);
+        return {};
+    }
+    Result<void> operator()(const WriteActionsAction& a) {
+        return add_nested(OpCode::kWriteActions, a.actions);
+    }
+    Result<void> operator()(const WriteMetadataAction& a) {
+        Op& op = add(OpCode::kSetField);
+        op.loc = key::kMetadata;
+        op.value = {0, a.value & a.mask};
+        op.mask = {0, a.mask};
+        return {};
+    }
+    Result<void> operator()(const GotoTableAction& a) {
+        add(OpCode::kGoto).table = a.table;
+        return {};
+    }
+
+  private:
+    Op& add(OpCode code) {
+        Op& op = program_.ops.emplace_back();
+        op.code = code;
+        op.source = source_;
+        return op;
+    }
+    Result<void> add_nested(OpCode code, const ActionList& actions) {
+        auto nested = compile(actions);
+        if (!nested) return nested.error();
+        add(code).nested = std::move(*nested);
+        return {};
+    }
+    static void set_source(Op& op, const SubField& source) {
+        op.loc2 = field_info(source.field).loc;
+        op.offset2 = source.offset;
+        op.bits = source.bits;
+    }
+    static void set_target(Op& op, const SubField& target) {
+        const FieldInfo& field = field_info(target.field);
+        op.part = header_part(field);
+        op.prereq = field.prereq;
+        op.loc = field.loc;
+        op.offset = target.offset;
+    }
+
+    ActionProgram& program_;
+    const Action* source_ = nullptr;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions) {
+    auto program = std::make_unique<ActionProgram>();
+    program->source = actions;
+    if (auto ok = Compiler(*program).run(); !ok) return ok.error();
+    return program;
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/datapath.hpp"
+
+#include <algorithm>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "pipeline/executor_impl.hpp"
+
+namespace sluice::pipeline {
+
+Datapath::Datapath()
+    : index_used_(kMaxPorts),
+      bridge_used_(kMaxBridges),
+      tx_locks_(new std::atomic<bool>[std::size_t{kMaxPorts} * kTxLocks] {}),
+      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    topology_.publish(rcu_, std::make_unique<Topology>());
+    control_ = std::make_unique<Executor>(*this, 0);
+    control_->impl().is_control = true;
+    executors_.push_back(control_.get());
+}
+
+Datapath::~Datapath() {
+    while (rcu_.reclaim() != 0) {
+    }
+    executors_.clear();
+    control_.reset();
+    ::close(wake_fd_);
+}
+
+Rcu::Point Datapath::publish() {
+    version_.store(next_version(), std::memory_order_release);
+    for (auto& hook : std::exchange(publish_hooks_, {}))
+        hook();
+    return rcu_.point();
+}
+
+PortIndex Datapath::allocate_index() {
+    const auto it = std::find(index_used_.begin(), index_used_.end(), false);
+    if (it == index_used_.end()) return PortIndex::kNone;
+    *it = true;
+    return PortIndex{static_cast<std::uint16_t>(it - index_used_.begin())};
+}
+
+void Datapath::release_index(PortIndex index) {
+    rcu_.retire([this, index] { index_used_[to_int(index)] = false; });
+}
+
+unsigned Datapath::allocate_bridge_index() {
+    const auto it = std::find(bridge_used_.begin(), bridge_used_.end(), false);
+    const auto index = static_cast<unsigned>(it - bridge_used_.begin());
+    if (index == kMaxBridges) return index;
+    *it = true;
+    for (Executor* executor : executors_)
+        executor->ensure_bridge(index);
+    return index;
+}
+
+void Datapath::release_bridge_index(unsigned index) {
+    if (index < kMaxBridges) bridge_used_[index] = false;
+}
+
+void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntry> bridges) {
+    auto next = std::make_unique<Topology>();
+    for (const auto& bridge : bridges) {
+        if (bridge.index >= kMaxBridges) continue;
+        if (next->bridges.size() <= bridge.index) next->bridges.resize(bridge.index + 1);
+        auto entry = std::make_unique<Topology::Bridge>();
+        static_cast<BridgeEntry&>(*entry) = bridge;
+        next->bridges[bridge.index] = std::move(entry);
+    }
+    for (const auto& port : ports) {
+        const auto index = to_int(port.index);
+        if (index >= kMaxPorts) continue;
+        if (next->ports.size() <= index) next->ports.resize(index + 1U);
+        next->ports[index] = port;
+        if (port.bridge >= next->bridges.size() || !next->bridges[port.bridge]) continue;
+        Topology::Bridge& bridge = *next->bridges[port.bridge];
+        bridge.members.push_back(port.index);
+        if (port.ofport == OfPort::kLocal) bridge.local = port.index;
+        if (to_int(port.ofport) >= kMaxOfPorts) continue;
+        if (bridge.by_ofport.size() <= to_int(port.ofport)) {
+            bridge.by_ofport.resize(to_int(port.ofport) + 1U, PortIndex::kNone);
+        }
+        bridge.by_ofport[to_int(port.ofport)] = port.index;
+    }
+    topology_.publish(rcu_, std::move(next));
+}
+
+Executor* Datapath::add_executor(unsigned tx_queue) {
+    auto executor = std::make_unique<Executor>(*this, tx_queue);
+    for (unsigned i = 0; i < kMaxBridges; ++i) {
+        if (bridge_used_[i]) executor->ensure_bridge(i);
+    }
+    if (next_stats_ > 0) executor->stats().ensure(next_stats_ - 1);
+    executors_.push_back(executor.get());
+    return executor.release();
+}
+
+void Datapath::remove_executor(Executor* executor) {
+    drain(~std::size_t{0}, [](PuntRecord& record) { rte_pktmbuf_free(record.packet); });
+    std::erase(executors_, executor);
+    // Its counters stay part of the sums: the control thread's executor inherits them.
+    control_->absorb(*executor);
+    rcu_.retire([executor] { delete executor; });
+}
+
+void Datapath::wake_control() noexcept {
+    if (wake_pending_.load(std::memory_order_relaxed) ||
+        wake_pending_.exchange(true, std::memory_order_acq_rel))
+        return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
+}
+
+std::size_t Datapath::drain(std::size_t limit, const std::function<void(PuntRecord&)>& on_punt) {
+    std::uint64_t ignored;
+    [[maybe_unused]] const auto got = ::read(wake_fd_, &ignored, sizeof ignored);
+    wake_pending_.store(false, std::memory_order_seq_cst);
+    std::size_t handled = 0;
+    const Topology& topology = *topology_.read();
+    for (std::size_t e = 0; e < executors_.size(); ++e) {
+        Executor& executor = *executors_[e];
+        while (LearnRecord* record = executor.learns().front()) {
+            if (record->bridge < topology.bridges.size() && topology.bridges[record->bridge]) {
+                topology.bridges[record->bridge]->fdb->learn(record->mac, record->vlan, record->port,
+                                                             record->now_s);
+            }
+            executor.learns().pop();
+            ++handled;
+        }
+        while (handled < limit) {
+            PuntRecord* record = executor.punts().front();
+            if (!record) break;
+            executor.release_punt(record->in_index);
+            on_punt(*record);
+            executor.punts().pop();
+            ++handled;
+        }
+    }
+    if (handled >= limit) wake_control();
+    return handled;
+}
+
+std::array<std::uint64_t, kDropReasonCount> Datapath::drop_counts() const {
+    std::array<std::uint64_t, kDropReasonCount> sum{};
+    for (const Executor* executor : executors_) {
+        for (std::size_t i = 0; i < kDropReasonCount; ++i)
+            sum[i] += executor->counters().drops[i].read();
+    }
+    return sum;
+}
+
+Datapath::Totals Datapath::totals() const {
+    Totals sum;
+    for (const Executor* executor : executors_) {
+        const ThreadCounters& c = executor->counters();
+        sum.received += c.received.read();
+        sum.sent += c.sent.read();
+        sum.punted += c.punted.read();
+        sum.copied += c.copied.read();
+        sum.injected += c.injected.read();
+    }
+    for (const auto count : drop_counts())
+        sum.dropped += count;
+    return sum;
+}
+
+StatsSlot Datapath::allocate_stats() {
+    if (!free_stats_.empty()) {
+        const StatsSlot slot{free_stats_.back()};
+        free_stats_.pop_back();
+        return slot;
+    }
+    const StatsSlot slot{next_stats_++};
+    for (Executor* executor : executors_)
+        executor->stats().ensure(slot.index);
+    return slot;
+}
+
+void Datapath::release_stats(StatsSlot slot) {
+    for (Executor* executor : executors_) {
+        RuleCounter& counter = executor->stats().at(slot);
+        counter.packets.set(0);
+        counter.bytes.set(0);
+        counter.used_ms.set(0);
+    }
+    free_stats_.push_back(slot.index);
+}
+
+RuleStats Datapath::rule_stats(StatsSlot slot) const {
+    RuleStats sum;
+    for (Executor* executor : executors_) {
+        const RuleCounter& counter = executor->stats().at(slot);
+        sum.packets += counter.packets.read();
+        sum.bytes += counter.bytes.read();
+        sum.used_ms = std::max(sum.used_ms, counter.used_ms.read());
+    }
+    return sum;
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/executor.hpp"
+
+#include "packet/pool.hpp"
+#include "pipeline/executor_impl.hpp"
+#include "pipeline/parse.hpp"
+
+namespace sluice::pipeline {
+
+namespace {
+
+constexpr std::uint16_t lines_of(const classify::WordSet& words) {
+    std::uint16_t lines = 0;
+    for (unsigned line = 0; line < kKeyLines; ++line) {
+        const std::uint64_t bits = line < 8 ? words.bits[0] >> (line * 8) : words.bits[1] >> ((line - 8) * 8);
+        if (bits & 0xff) lines = static_cast<std::uint16_t>(lines | 1U << line);
+    }
+    return lines;
+}
+
+bool intersects(const classify::WordSet& a, const classify::WordSet& b) {
+    return ((a.bits[0] & b.bits[0]) | (a.bits[1] & b.bits[1])) != 0;
+}
+
+std::uint64_t bytes_of(const PacketSet& set, const Group& group) {
+    std::uint64_t bytes = 0;
+    for (unsigned g = 0; g < group.count; ++g)
+        bytes += set.packet[group.index[g]]->pkt_len;
+    return bytes;
+}
+
+Path start_path(const Topology::Bridge& bridge, const PortEntry* ingress, unsigned crossings) {
+    Path path;
+    path.bridge = &bridge;
+    path.ingress = ingress;
+    for (unsigned i = 0; i < 2; ++i)
+        path.uniform.bits[i] = ~kHeaderWords.bits[i];
+    path.lines = 1;
+    path.crossings = static_cast<std::uint16_t>(crossings);
+    return path;
+}
+
+}  // namespace
+
+Executor::Executor(Datapath& datapath, unsigned tx_queue)
+    : impl_(std::make_unique<Impl>(datapath, tx_queue)) {}
+Executor::~Executor() = default;
+
+Executor::Impl::Impl(Datapath& datapath, unsigned queue)
+    : dp(datapath),
+      tx_queue(queue),
+      punts_in_flight(new std::atomic<std::uint16_t>[kMaxPorts] {}),
+      tx(new TxBuffer[kMaxPorts]) {
+    touched.reserve(kMaxPorts);
+    patch_queue.reserve(4096);
+    sets.reserve(256);
+    for (int i = 0; i < 2; ++i)
+        sets.push_back(std::make_unique<PacketSet>());
+}
+
+Executor::Impl::~Impl() {
+    for (auto& counters_of_bridge : table_counters)
+        delete[] counters_of_bridge.load(std::memory_order_relaxed);
+}
+
+const ThreadCounters& Executor::counters() const {
+    return impl_->counters;
+}
+StatsArena& Executor::stats() {
+    return impl_->stats;
+}
+SpscRing<PuntRecord>& Executor::punts() {
+    return impl_->punts;
+}
+SpscRing<LearnRecord>& Executor::learns() {
+    return impl_->learns;
+}
+
+std::uint64_t Executor::table_lookups(unsigned bridge, std::uint8_t table) const {
+    const TableCounters* list = impl_->table_counters[bridge].load(std::memory_order_acquire);
+    return list ? list[table].lookups.read() : 0;
+}
+std::uint64_t Executor::table_matches(unsigned bridge, std::uint8_t table) const {
+    const TableCounters* list = impl_->table_counters[bridge].load(std::memory_order_acquire);
+    return list ? list[table].matches.read() : 0;
+}
+
+void Executor::ensure_bridge(unsigned bridge) {
+    auto& slot = impl_->table_counters[bridge];
+    if (TableCounters* list = slot.load(std::memory_order_relaxed)) {
+        for (unsigned i = 0; i < 256; ++i)
+            list[i].lookups.set(0), list[i].matches.set(0);
+    } else {
+        slot.store(new TableCounters[256], std::memory_order_release);
+    }
+}
+
+void Executor::release_punt(PortIndex port) noexcept {
+    if (to_int(port) < kMaxPorts)
+        impl_->punts_in_flight[to_int(port)].fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Executor::absorb(const Executor& gone) {
+    const ThreadCounters& from = gone.impl_->counters;
+    ThreadCounters& to = impl_->counters;
+    to.received.add(from.received.read());
+    to.sent.add(from.sent.read());
+    to.punted.add(from.punted.read());
+    to.copied.add(from.copied.read());
+    to.injected.add(from.injected.read());
+    to.learn_full.add(from.learn_full.read());
+    for (std::size_t i = 0; i < kDropReasonCount; ++i)
+        to.drops[i].add(from.drops[i].read());
+    impl_->stats.absorb(gone.impl_->stats);
+}
+
+PacketSet& Executor::Impl::push_set() {
+    // Grows only for nested clones deeper than ever before.
+    if (set_depth == sets.size()) sets.push_back(std::make_unique<PacketSet>());
+    return *sets[set_depth++];
+}
+
+void Executor::Impl::begin(std::uint64_t now) noexcept {
+    now_ms = now;
+    now_s = static_cast<std::uint32_t>(now / 1000);
+    topology = dp.topology();
+    version = dp.version();
+    vlan_limit = dp.vlan_limit();
+    action_set_count = 1;
+}
+
+void Executor::run(PortIndex port, Packet** packets, unsigned count, std::uint64_t now_ms) noexcept {
+    Impl& impl = *impl_;
+    impl.begin(now_ms);
+    impl.counters.received.add(count);
+    impl.run_burst(port, packets, count, 0);
+    impl.run_patch_queue();
+}
+
+void Executor::Impl::run_patch_queue() noexcept {
+    Packet* burst[kMaxBurst];
+    for (std::size_t at = 0; at < patch_queue.size();) {
+        const PatchItem first = patch_queue[at];
+        unsigned count = 0;
+        while (at < patch_queue.size() && count < kMaxBurst && patch_queue[at].port == first.port &&
+               patch_queue[at].crossings == first.crossings) {
+            burst[count++] = patch_queue[at++].packet;
+        }
+        run_burst(first.port, burst, count, first.crossings);
+    }
+    patch_queue.clear();
+}
+
+void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept {
+    set.count = 0;
+    set.done = set.punted = set.sent = 0;
+    for (unsigned n = 0; n < count; ++n) {
+        if (__builtin_expect(packets[n]->data_len < 14, 0)) {
+            drop(packets[n], DropReason::kRuntFrame);
+            continue;
+        }
+        const unsigned i = set.count++;
+        set.packet[i] = packets[n];
+        set.l3[i] = set.l4[i] = kNoOffset;
+        set.pending[i] = PortIndex::kNone;
+        set.action_set[i] = 0;
+        set.stack_size[i] = 0;
+        set.reason[i] = DropReason::kActionDrop;
+        auto& word = set.key[i].word;
+        for (unsigned w = 0; w < 8; ++w)
+            word[w] = 0;
+        word[key::kInPort.word] = std::uint64_t{to_int(in_port)} << key::kInPort.shift;
+    }
+}
+
+void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count, unsigned crossed) noexcept {
+    const bool known = to_int(port) < topology->ports.size();
+    const PortEntry* ingress = known ? &topology->ports[to_int(port)] : nullptr;
+    const Topology::Bridge* bridge =
+        known && ingress->index != PortIndex::kNone && ingress->bridge < topology->bridges.size()
+            ? topology->bridges[ingress->bridge].get()
+            : nullptr;
+    if (!bridge || ingress->no_receive || !ingress->up) {
+        for (unsigned i = 0; i < count; ++i) {
+            drop(packets[i], bridge ? DropReason::kReceiveDisabled : DropReason::kNoBridge);
+        }
+        return;
+    }
+    PacketSet& set = push_set();
+    crossings = crossed;
+    init_set(set, packets, count, ingress->ofport);
+    Path path = start_path(*bridge, ingress, crossed);
+    if (trace) trace->enter_bridge(bridge->index, set.key[0], crossed);
+    if (set.count > 0) {
+        Group group;
+        group.count = static_cast<std::uint8_t>(set.count);
+        for (unsigned i = 0; i < set.count; ++i)
+            group.index[i] = static_cast<std::uint8_t>(i);
+        if (trace || bridge->fragments != FragmentMode::kNormal)
+            ensure_parsed(set, group, path, Parsed::kAll);
+        if (bridge->fragments == FragmentMode::kDrop) {
+            for (unsigned i = 0; i < set.count; ++i) {
+                if (set.key[i].get(key::kIpFrag) & kFragAny) {
+                    set.done |= 1U << i;
+                    set.reason[i] = DropReason::kFragment;
+                }
+            }
+        }
+        run_table(set, group, path, 0, true);
+        finish(set, path);
+    }
+    pop_set();
+}
+
+void Executor::Impl::ensure_lines(PacketSet& set, const Group& group, Path& path,
+                                  std::uint16_t lines) noexcept {
+    unsigned missing = lines & ~path.lines;
+    if (missing == 0) return;
+    path.lines |= lines;
+    while (missing != 0) {
+        const auto line = static_cast<unsigned>(__builtin_ctz(missing));
+        missing &= missing - 1;
+        for (unsigned g = 0; g < group.count; ++g) {
+            std::uint64_t* word = &set.key[group.index[g]].word[line * 8U];
+            for (unsigned w = 0; w < 8; ++w)
+                word[w] = 0;
+        }
+    }
+}
+
+void Executor::Impl::ensure_parsed(PacketSet& set, const Group& group, Path& path, Parsed level) noexcept {
+    if (path.parsed >= level) return;
+    if (path.parsed == Parsed::kNothing) {
+        ensure_lines(set, group, path, 1);
+        for (unsigned g = 0; g < group.count; ++g) {
+            const unsigned i = group.index[g];
+            if (g + 4 < group.count)
+                __builtin_prefetch(rte_pktmbuf_mtod(set.packet[group.index[g + 4]], void*));
+            const Packet* packet = set.packet[i];
+            set.l3[i] = parse_link(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
+                                   vlan_limit, set.key[i]);
+        }
+        path.parsed = Parsed::kLink;
+    }
+    if (level == Parsed::kAll) {
+        ensure_lines(set, group, path, 3);
+        for (unsigned g = 0; g < group.count; ++g) {
+            const unsigned i = group.index[g];
+            const Packet* packet = set.packet[i];
+            set.l4[i] = parse_network(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
+                                      packet->pkt_len, set.l3[i], set.key[i]);
+        }
+        path.parsed = Parsed::kAll;
+    }
+}
+
+void Executor::Impl::prepare(PacketSet& set, const Group& group, Path& path,
+                             const classify::WordSet& words) noexcept {
+    if (path.parsed != Parsed::kAll && intersects(words, kHeaderWords)) {
+        classify::WordSet headers{
+            {words.bits[0] & kHeaderWords.bits[0], words.bits[1] & kHeaderWords.bits[1]}};
+        ensure_parsed(set, group, path, headers.within(kLinkWords) ? Parsed::kLink : Parsed::kAll);
+    }
+    const std::uint16_t lines = lines_of(words);
+    if (lines & ~path.lines) ensure_lines(set, group, path, lines);
+}
+
+void Executor::Impl::run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t id,
+                               bool honour_miss) noexcept {
+    path.table = id;
+    TableCounters* counted = table_counters[path.bridge->index].load(std::memory_order_acquire);
+    const classify::Table* table = path.bridge->program->table(id);
+    if (!trace && counted) counted[id].lookups.add(group.count);
+    if (!table) return run_rule(set, group, path, nullptr, honour_miss);
+    const classify::WordSet words = table->read_words();
+    prepare(set, group, path, words);
+    if (trace) {
+        FlowKey consulted;
+        ensure_lines(set, group, path, kAllLines);
+        table->consulted(set.key[group.index[0]], version, consulted);
+        trace->lookup(id, static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version)),
+                      set.key[group.index[0]], consulted, path.depth);
+    }
+    if (words.within(path.uniform)) {
+        const auto* rule = static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version));
+        if (rule && !trace && counted) counted[id].matches.add(group.count);
+        return run_rule(set, group, path, rule, honour_miss);
+    }
+    classify::Rule* found[kMaxBurst];
+    table->lookup_batch(set.key, group.index, group.count, version, found);
+    // Split by rule; the order of packets inside each part is kept.
+    const Path before = path;
+    std::uint32_t open = group.count == 32 ? ~0U : (1U << group.count) - 1;
+    bool first = true;
+    while (open != 0) {
+        const auto* rule = static_cast<const Rule*>(found[__builtin_ctz(open)]);
+        Group part;
+        for (std::uint32_t rest = open; rest != 0; rest &= rest - 1) {
+            const auto g = static_cast<unsigned>(__builtin_ctz(rest));
+            if (found[g] != rule) continue;
+            part.index[part.count++] = group.index[g];
+            open &= ~(1U << g);
+        }
+        if (rule && !trace && counted) counted[id].matches.add(part.count);
+        Path taken = before;
+        run_rule(set, part, taken, rule, honour_miss);
+        if (first) {
+            path = taken;
+        } else {
+            path.join(taken);
+        }
+        first = false;
+    }
+}
+
+void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule,
+                              bool honour_miss) noexcept {
+    if (!rule) {
+        if (honour_miss) on_miss(set, group, path);
+        return;
+    }
+    if (!trace) {
+        RuleCounter& counter = stats.at(rule->stats);
+        counter.packets.add(group.count);
+        counter.bytes.add(bytes_of(set, group));
+        counter.used_ms.set(now_ms);
+    }
+    const Rule* caller = path.rule;
+    path.rule = rule;
+    execute(set, group, path, *rule->actions);
+    path.rule = caller;
+}
+
+void Executor::Impl::on_miss(PacketSet& set, const Group& group, Path& path) noexcept {
+    for (unsigned g = 0; g < group.count; ++g)
+        set.reason[group.index[g]] = DropReason::kNoMatch;
+    if (path.bridge->miss_to_controller && !(path.ingress && path.ingress->no_packet_in)) {
+        const Rule* rule = path.rule;
+        path.rule = nullptr;
+        punt(set, group, path, 0, static_cast<std::uint16_t>(path.bridge->miss_send_len), 0, nullptr);
+        path.rule = rule;
+    }
+}
+
+void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
+    for (unsigned i = 0; i < set.count; ++i) {
+        if (set.action_set[i] != 0) {
+            execute_action_sets(set, path);
+            break;
+        }
+    }
+    for (unsigned i = 0; i < set.count; ++i) {
+        if (set.pending[i] != PortIndex::kNone) {
+            emit(set.packet[i], set.pending[i],
+                 set.pending_tag[i] != kKeepTag && (set.key[i].get(key::kVlanTci) & kVlanPresent),
+                 set.pending_tag[i], set.pending_length[i], path.crossings);
+            continue;
+        }
+        const std::uint32_t bit = 1U << i;
+        if ((set.sent | set.punted) & bit) {
+            // Its copies are on their way, so the packet itself was the surplus one.
+            if (!trace) counters.copied.add(~std::uint64_t{0});
+            rte_pktmbuf_free(set.packet[i]);
+        } else {
+            drop(set.packet[i], set.reason[i]);
+        }
+    }
+}
+
+void Executor::packet_out(unsigned bridge, OfPort in_port, const ActionProgram& actions, Packet* packet,
+                          std::uint64_t now_ms, const FlowKey* metadata) noexcept {
+    Impl& impl = *impl_;
+    impl.begin(now_ms);
+    impl.counters.injected.add(1);
+    if (bridge >= impl.topology->bridges.size() || !impl.topology->bridges[bridge]) {
+        return impl.drop(packet, DropReason::kNoBridge);
+    }
+    impl.run_one(*impl.topology->bridges[bridge], in_port, packet, metadata, &actions);
+    flush();
+}
+
+void Executor::trace(unsigned bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
+                     const ActionProgram* actions, TraceSink& sink) noexcept {
+    Impl& impl = *impl_;
+    impl.begin(impl.now_ms);
+    if (bridge >= impl.topology->bridges.size() || !impl.topology->bridges[bridge]) {
+        rte_pktmbuf_free(packet);
+        return;
+    }
+    impl.trace = &sink;
+    impl.run_one(*impl.topology->bridges[bridge], in_port, packet, metadata, actions);
+    impl.trace = nullptr;
+}
+
+void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet,
+                             const FlowKey* metadata, const ActionProgram* actions) noexcept {
+    PacketSet& set = push_set();
+    crossings = 0;
+    init_set(set, &packet, 1, in_port);
+    if (set.count == 1) {
+        const PortIndex index = bridge.find(in_port);
+        Path path =
+            start_path(bridge, index == PortIndex::kNone ? nullptr : &topology->ports[to_int(index)], 0);
+        Group group;
+        group.count = 1;
+        group.index[0] = 0;
+        ensure_parsed(set, group, path, Parsed::kAll);
+        ensure_lines(set, group, path, kAllLines);
+        if (metadata) {
+            for (unsigned w = 0; w < kKeyWords; ++w) {
+                if (!kHeaderWords.has(w) && w != key::kInPort.word) set.key[0].word[w] = metadata->word[w];
+            }
+            set.key[0].set(key::kPktMark, metadata->get(key::kPktMark));
+        }
+        if (trace) trace->enter_bridge(bridge.index, set.key[0], 0);
+        if (actions) {
+            execute(set, group, path, *actions);
+        } else if (path.ingress && path.ingress->no_receive) {
+            set.reason[0] = DropReason::kReceiveDisabled;
+        } else {
+            run_table(set, group, path, 0, true);
+        }
+        finish(set, path);
+    }
+    pop_set();
+    run_patch_queue();
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of an Executor. One thread owns all of it, other than the rings' far ends and the counters.
+//
+// Packets walk in sets of up to 32. In each table a group is looked up at once and split by the rule it
+// hit; the ops of a rule run over the whole group before the next op, so a resubmit is a recursive call
+// for the group and a batch stays a batch for as long as its packets agree. What all packets of a group
+// share (parse state, table, uniform words) is in Path; what differs is in PacketSet.
+//
+// Output is lazy: an output action only marks the packet (`pending`). The mark is carried out on a copy
+// when something else is about to happen to the packet (another output, a header change), and on the
+// packet itself at the end. So the common packet with one output is never copied.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "pipeline/executor.hpp"
+#include "pipeline/packet_set.hpp"
+
+namespace sluice::pipeline {
+
+struct TxBuffer {
+    std::uint32_t count = 0;
+    Packet* packet[kMaxBurst];
+};
+
+struct TableCounters {  // writer: the executor's thread; readers: control
+    Counter lookups, matches;
+};
+
+struct Executor::Impl {
+    Impl(Datapath& datapath, unsigned queue);
+    ~Impl();
+
+    // executor.cpp: the walk
+    void begin(std::uint64_t now) noexcept;
+    void run_burst(PortIndex port, Packet** packets, unsigned count, unsigned crossings) noexcept;
+    void run_patch_queue() noexcept;
+    void run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
+                 const ActionProgram* actions) noexcept;
+    void init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept;
+    void run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
+                   bool honour_miss) noexcept;
+    void run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule,
+                  bool honour_miss) noexcept;
+    void on_miss(PacketSet& set, const Group& group, Path& path) noexcept;
+    void prepare(PacketSet& set, const Group& group, Path& path, const classify::WordSet& words) noexcept;
+    void ensure_lines(PacketSet& set, const Group& group, Path& path, std::uint16_t lines) noexcept;
+    void ensure_parsed(PacketSet& set, const Group& group, Path& path, Parsed level) noexcept;
+    void finish(PacketSet& set, Path& path) noexcept;
+
+    // actions.cpp: the operations
+    void execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept;
+    void execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    void execute_action_sets(PacketSet& set, Path& path) noexcept;
+    void set_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void move_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void vlan_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void mpls_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    void dec_ttl(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    void stack_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void resubmit(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void resubmit_as(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
+                     std::uint32_t in_port) noexcept;
+    void clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+
+    // output.cpp
+    void output(PacketSet& set, const Group& group, Path& path, OfPort port,
+                std::uint32_t length = 0) noexcept;
+    void output_number(PacketSet& set, const Group& group, Path& path, std::uint32_t number,
+                       std::uint16_t max_len) noexcept;
+    void output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port,
+                    std::uint32_t tag = kKeepTag, std::uint32_t length = 0) noexcept;
+    void flood(PacketSet& set, const Group& group, Path& path, bool all) noexcept;
+    void punt(PacketSet& set, const Group& group, Path& path, std::uint8_t reason, std::uint16_t max_len,
+              std::uint16_t controller_id, const ControllerAction* action) noexcept;
+    void flush_pending(PacketSet& set, const Group& group) noexcept;
+    void emit_copy(PacketSet& set, unsigned i) noexcept;
+    void emit(Packet* packet, PortIndex port, bool tagged, std::uint32_t tag, std::uint32_t length,
+              unsigned crossings) noexcept;
+    void enqueue(Packet* packet, PortIndex port) noexcept;
+    void flush_port(PortIndex port) noexcept;
+    void drop(Packet* packet, DropReason reason) noexcept;
+
+    // normal.cpp
+    void normal(PacketSet& set, const Group& group, Path& path) noexcept;
+    void normal_one(PacketSet& set, unsigned i, const Path& path) noexcept;
+    void learn(const Path& path, std::uint64_t mac, std::uint16_t vlan, OfPort port) noexcept;
+
+    PacketSet& push_set();
+    void pop_set() { --set_depth; }
+
+    Datapath& dp;
+    const unsigned tx_queue;
+    bool is_control = false;
+    ThreadCounters counters;
+    StatsArena stats;
+    SpscRing<PuntRecord> punts{512};
+    SpscRing<LearnRecord> learns{4096};
+    std::array<std::atomic<TableCounters*>, kMaxBridges> table_counters{};
+    std::unique_ptr<std::atomic<std::uint16_t>[]> punts_in_flight;  ///< by PortIndex; the quota of each port
+    std::array<std::uint64_t, 64> recent_learns{};  ///< keeps a burst from filling the ring with one address
+
+    std::unique_ptr<TxBuffer[]> tx;  ///< by PortIndex
+    std::vector<PortIndex> touched;  ///< ports with something in tx
+    struct PatchItem {
+        Packet* packet;
+        PortIndex port;
+        std::uint16_t crossings;
+    };
+    std::vector<PatchItem> patch_queue;
+    std::vector<std::unique_ptr<PacketSet>> sets;
+    unsigned set_depth = 0;
+    struct ActionSetNode {
+        const ActionProgram* program;
+        std::uint16_t previous;
+    };
+    std::array<ActionSetNode, 1024> action_set_nodes{};
+    std::uint16_t action_set_count = 1;
+
+    // Pinned for the burst being run.
+    std::uint64_t now_ms = 0;
+    std::uint32_t now_s = 0;
+    Version version = 0;
+    const Topology* topology = nullptr;
+    unsigned vlan_limit = 1;
+    unsigned crossings = 0;      ///< patch ports crossed by the packets in hand
+    TraceSink* trace = nullptr;  ///< non-null: nothing is sent, counted or learned
+};
+
+/// Most patch ports one packet may cross.
+inline constexpr unsigned kMaxCrossings = 32;
+/// Packets of one port that may wait for the control thread at once.
+inline constexpr unsigned kPuntQuota = 128;
+
+}  // namespace sluice::pipeline

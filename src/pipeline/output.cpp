@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where packets leave the pipeline: ports, patch ports, controllers, drops.
+#include "packet/offload.hpp"
+#include "packet/pool.hpp"
+#include "pipeline/edit.hpp"
+#include "pipeline/executor_impl.hpp"
+
+namespace sluice::pipeline {
+
+namespace {
+
+/// Cuts a packet to its first `length` bytes. What cannot be cut (segments of a TSO frame) loses its marks.
+void truncate(Packet* packet, std::uint32_t length) noexcept {
+    if (packet->pkt_len <= length || length < 14) return;
+    finish_checksum(packet);
+    packet->ol_flags &= ~(kSegmentationFlags | RTE_MBUF_F_TX_L4_MASK);
+    while (packet->pkt_len > length) {
+        const rte_mbuf* last = rte_pktmbuf_lastseg(packet);
+        const std::uint32_t surplus = packet->pkt_len - length;
+        const std::uint32_t cut = surplus < last->data_len ? surplus : last->data_len;
+        if (rte_pktmbuf_trim(packet, static_cast<std::uint16_t>(cut)) != 0) return;
+        if (rte_pktmbuf_lastseg(packet)->data_len != 0 || packet->nb_segs == 1) continue;
+        rte_mbuf* before = packet;
+        while (before->next->next)
+            before = before->next;
+        rte_pktmbuf_free_seg(before->next);
+        before->next = nullptr;
+        --packet->nb_segs;
+    }
+}
+
+}  // namespace
+
+void Executor::Impl::output(PacketSet& set, const Group& group, Path& path, OfPort port,
+                            std::uint32_t length) noexcept {
+    ensure_lines(set, group, path, 1);
+    const bool back = port == OfPort::kInPort;
+    const PortIndex fixed = back ? PortIndex::kNone : path.bridge->find(port);
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        const OfPort in_port{static_cast<std::uint32_t>(set.key[i].get(key::kInPort))};
+        if (!back && port == in_port) {
+            if (trace) trace->note("skipping output to input port", path.depth);
+            continue;
+        }
+        output_one(set, i, path, back ? path.bridge->find(in_port) : fixed, kKeepTag, length);
+    }
+}
+
+/// An output port number computed at run time, reserved ones included.
+void Executor::Impl::output_number(PacketSet& set, const Group& group, Path& path, std::uint32_t number,
+                                   std::uint16_t max_len) noexcept {
+    const OfPort port{number >= 0xff00 && number <= 0xffff ? number | 0xffff0000U : number};
+    switch (port) {
+        case OfPort::kNormal:
+            return normal(set, group, path);
+        case OfPort::kFlood:
+            return flood(set, group, path, false);
+        case OfPort::kAll:
+            return flood(set, group, path, true);
+        case OfPort::kController:
+            return punt(set, group, path, 1, max_len, 0, nullptr);
+        case OfPort::kAny:
+        case OfPort::kTable:
+            return;
+        default:
+            return output(set, group, path, port);
+    }
+}
+
+void Executor::Impl::flood(PacketSet& set, const Group& group, Path& path, bool all) noexcept {
+    ensure_lines(set, group, path, 1);
+    for (const PortIndex member : path.bridge->members) {
+        const PortEntry& port = topology->ports[to_int(member)];
+        if (!all && port.no_flood) continue;
+        for (unsigned g = 0; g < group.count; ++g) {
+            const unsigned i = group.index[g];
+            if (set.key[i].get(key::kInPort) != to_int(port.ofport)) output_one(set, i, path, member);
+        }
+    }
+}
+
+void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port,
+                                std::uint32_t tag, std::uint32_t length) noexcept {
+    if (port == PortIndex::kNone) {
+        set.reason[i] = DropReason::kBadPort;
+        if (trace) trace->note("output port does not exist, skipping output", path.depth);
+        return;
+    }
+    const PortEntry& entry = topology->ports[to_int(port)];
+    if (!entry.up || entry.no_forward) {
+        set.reason[i] = DropReason::kPortDown;
+        if (trace)
+            trace->note(
+                entry.no_forward ? "OFPPC_NO_FWD set, skipping output" : "port is down, skipping output",
+                path.depth);
+        return;
+    }
+    if (trace) {
+        set.sent |= 1U << i;
+        FlowKey key = set.key[i];
+        if (tag != kKeepTag) {
+            key.set(key::kVlanTci, tag == 0 ? 0 : tag | kVlanPresent);
+            if (tag != 0 && key.get(key::kVlanTpid) == 0) key.set(key::kVlanTpid, 0x8100);
+        }
+        trace->output(port, key);
+        if (entry.patch_peer != PortIndex::kNone) {
+            if (Packet* copy = packet_copy(set.packet[i])) {
+                emit(copy, port, (set.key[i].get(key::kVlanTci) & kVlanPresent) != 0, tag, length,
+                     path.crossings);
+            }
+        }
+        return;
+    }
+    if (set.pending[i] != PortIndex::kNone) emit_copy(set, i);
+    set.pending[i] = port;
+    set.pending_tag[i] = tag;
+    set.pending_length[i] = length;
+}
+
+void Executor::Impl::flush_pending(PacketSet& set, const Group& group) noexcept {
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        if (set.pending[i] == PortIndex::kNone) continue;
+        emit_copy(set, i);
+        set.pending[i] = PortIndex::kNone;
+    }
+}
+
+void Executor::Impl::emit_copy(PacketSet& set, unsigned i) noexcept {
+    set.sent |= 1U << i;
+    counters.copied.add(1);
+    Packet* copy = packet_copy(set.packet[i]);
+    if (!copy) {
+        counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1);
+        return;
+    }
+    const std::uint32_t tag = set.pending_tag[i];
+    emit(copy, set.pending[i], tag != kKeepTag && (set.key[i].get(key::kVlanTci) & kVlanPresent), tag,
+         set.pending_length[i], crossings);
+}
+
+void Executor::Impl::emit(Packet* packet, PortIndex port, bool tagged, std::uint32_t tag,
+                          std::uint32_t length, unsigned crossed) noexcept {
+    if (tag != kKeepTag && !retag(packet, tagged, static_cast<std::uint16_t>(tag)))
+        return drop(packet, DropReason::kNoMemory);
+    if (length != 0) truncate(packet, length);
+    const PortEntry& entry = topology->ports[to_int(port)];
+    if (__builtin_expect(entry.port == nullptr || entry.patch_peer != PortIndex::kNone, 0)) {
+        if (entry.patch_peer == PortIndex::kNone) return drop(packet, DropReason::kBadPort);
+        if (crossed + 1 > kMaxCrossings) return drop(packet, DropReason::kPatchLoop);
+        if (entry.patch_counters && !trace) {
+            const PortEntry& peer = topology->ports[to_int(entry.patch_peer)];
+            entry.patch_counters[2].fetch_add(1, std::memory_order_relaxed);
+            entry.patch_counters[3].fetch_add(packet->pkt_len, std::memory_order_relaxed);
+            if (peer.patch_counters) {
+                peer.patch_counters[0].fetch_add(1, std::memory_order_relaxed);
+                peer.patch_counters[1].fetch_add(packet->pkt_len, std::memory_order_relaxed);
+            }
+        }
+        if (patch_queue.size() == patch_queue.capacity()) return drop(packet, DropReason::kPatchLoop);
+        patch_queue.push_back({packet, entry.patch_peer, static_cast<std::uint16_t>(crossed + 1)});
+        return;
+    }
+    enqueue(packet, port);
+}
+
+void Executor::Impl::enqueue(Packet* packet, PortIndex port) noexcept {
+    TxBuffer& buffer = tx[to_int(port)];
+    if (buffer.count == 0) touched.push_back(port);
+    buffer.packet[buffer.count++] = packet;
+    if (buffer.count == kMaxBurst) flush_port(port);
+}
+
+void Executor::Impl::flush_port(PortIndex port) noexcept {
+    TxBuffer& buffer = tx[to_int(port)];
+    const unsigned count = buffer.count;
+    if (count == 0) return;
+    buffer.count = 0;
+    const PortEntry* entry = to_int(port) < topology->ports.size() ? &topology->ports[to_int(port)] : nullptr;
+    if (!entry || !entry->port) {
+        for (unsigned i = 0; i < count; ++i)
+            drop(buffer.packet[i], DropReason::kBadPort);
+        return;
+    }
+    const unsigned queues = entry->port->tx_queue_count();
+    const unsigned queue = tx_queue < queues ? tx_queue : tx_queue % (queues == 0 ? 1 : queues);
+    std::atomic<bool>& lock = dp.tx_lock(port, queue);
+    while (lock.exchange(true, std::memory_order_acquire)) {
+        while (lock.load(std::memory_order_relaxed))
+            __builtin_ia32_pause();
+    }
+    const unsigned sent =
+        entry->port->tx_burst(QueueId{static_cast<std::uint16_t>(queue)}, buffer.packet, count);
+    lock.store(false, std::memory_order_release);
+    counters.sent.add(sent);
+    if (sent < count) counters.drops[static_cast<std::size_t>(DropReason::kTxFull)].add(count - sent);
+}
+
+void Executor::flush() noexcept {
+    for (const PortIndex port : impl_->touched)
+        impl_->flush_port(port);
+    impl_->touched.clear();
+}
+
+void Executor::Impl::drop(Packet* packet, DropReason reason) noexcept {
+    if (trace) {
+        trace->drop(kDropReasonNames[static_cast<std::size_t>(reason)]);
+    } else {
+        counters.drops[static_cast<std::size_t>(reason)].add(1);
+    }
+    rte_pktmbuf_free(packet);
+}
+
+void Executor::Impl::punt(PacketSet& set, const Group& group, Path& path, std::uint8_t reason,
+                          std::uint16_t max_len, std::uint16_t controller_id,
+                          const ControllerAction* action) noexcept {
+    ensure_lines(set, group, path, kAllLines);
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        if (trace) {
+            set.punted |= 1U << i;
+            trace->output(PortIndex::kNone, set.key[i]);
+            continue;
+        }
+        const PortIndex from = path.ingress ? path.ingress->index : PortIndex::kNone;
+        if (from != PortIndex::kNone &&
+            punts_in_flight[to_int(from)].load(std::memory_order_relaxed) >= kPuntQuota) {
+            set.reason[i] = DropReason::kPuntFull;
+            continue;
+        }
+        PuntRecord* record = punts.claim();
+        Packet* copy = record ? packet_copy(set.packet[i]) : nullptr;
+        if (!copy) {
+            set.reason[i] = record ? DropReason::kNoMemory : DropReason::kPuntFull;
+            continue;
+        }
+        if (from != PortIndex::kNone) punts_in_flight[to_int(from)].fetch_add(1, std::memory_order_relaxed);
+        counters.copied.add(1);
+        counters.punted.add(1);
+        set.punted |= 1U << i;
+        record->packet = copy;
+        record->bridge = path.bridge->index;
+        record->in_port = OfPort{static_cast<std::uint32_t>(set.key[i].get(key::kInPort))};
+        record->reason = reason;
+        record->table = path.table;
+        record->cookie = path.rule ? path.rule->cookie : ~std::uint64_t{0};
+        record->max_len = max_len;
+        record->controller_id = controller_id;
+        record->action = action;
+        record->in_index = from;
+        record->key = set.key[i];
+        punts.push();
+    }
+    if (!trace) dp.wake_control();
+}
+
+}  // namespace sluice::pipeline
