@@ -44,7 +44,11 @@ for tool in ovsdb-server ovs-vsctl ovs-ofctl ovs-appctl ip ping; do
 done
 
 mkdir -p /run/netns && mount -t tmpfs none /run/netns
+mount -t sysfs none /sys 2>/dev/null # that of our network namespace
 ip link set lo up
+# Only the packets that a test sends: no router solicitations, no multicast reports.
+quiet_kernel() { sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true; }
+quiet_kernel
 T=$(mktemp -d /tmp/sluice-test.XXXXXX)
 export T OVS_RUNDIR=$T OVS_DBDIR=$T OVS_LOGDIR=$T OVS_SYSCONFDIR=$T
 
@@ -231,10 +235,10 @@ ns() { ip netns exec "$@"; }
 # make_ns NAME [ADDRESS]: a namespace with eth0, whose other end, v-NAME, stays here.
 make_ns() {
     ip netns add "$1"
+    ns "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
     ip link add "v-$1" type veth peer name eth0 netns "$1"
     ip link set "v-$1" up
     ns "$1" ip link set lo up
-    ns "$1" sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1 2>/dev/null
     [ -n "${2:-}" ] && ns "$1" ip addr add "$2" dev eth0
     # OVS's userspace datapath forwards the unfinished checksums of a veth; Sluice completes them.
     switch_is_ovs && ns "$1" ethtool -K eth0 tx off >/dev/null 2>&1

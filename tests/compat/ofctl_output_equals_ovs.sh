@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The same ovs-ofctl commands given to this switch and to OVS itself, beside it, print the same text.
+. "$(dirname "$0")/../lib.sh"
+
+OVS=/usr/lib/openvswitch-switch/ovs-vswitchd
+[ -x "$OVS" ] || OVS=/usr/sbin/ovs-vswitchd
+[ -x "$OVS" ] || skip "Debian's ovs-vswitchd is not installed"
+
+# Two instances, each in a network namespace of its own with devices of the same names and addresses.
+both() { for side in ours ovs; do "$@" || return 1; done; }
+inside() { OVS_RUNDIR=$T/$side OVS_DBDIR=$T/$side OVS_LOGDIR=$T/$side ip netns exec "$side" "$@"; }
+setup_side() {
+    mkdir "$T/$side" && ip netns add "$side" && ip -n "$side" link set lo up
+    inside sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
+    for i in 1 2 3; do
+        ip -n "$side" link add p$i type veth peer name q$i
+        ip -n "$side" link set p$i address 02:00:00:00:00:0$i && ip -n "$side" link set p$i up && ip -n "$side" link set q$i up
+    done
+    (
+        export OVS_RUNDIR=$T/$side OVS_DBDIR=$T/$side OVS_LOGDIR=$T/$side
+        start_ovsdb
+    )
+    local daemon=$SLUICE_SWITCH
+    [ "$side" = ours ] || daemon=$OVS
+    inside timeout 20 "$daemon" "unix:$T/$side/db.sock" --detach --no-chdir --pidfile -vconsole:off --log-file="$T/$side-switch.log"
+    inside timeout 20 ovs-vsctl --timeout=15 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure \
+        protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15 other_config:datapath-id=0000000000000001 \
+        other_config:hwaddr=02:00:00:00:00:aa -- add-port br0 p1 -- add-port br0 p2 -- add-port br0 p3
+}
+both setup_side || { fail "both switches start"; exit 1; }
+
+# What may differ: durations, transaction ids, counters of packets that the kernel sends by itself.
+normalise() {
+    sed -E 's/duration=[0-9.]+s/duration=Ns/g; s/xid=0x[0-9a-f]+/xid=X/g; s/idle_age=[0-9]+/idle_age=N/g; s/hard_age=[0-9]+/hard_age=N/g
+        s/duration=[0-9.]+/duration=N/; s/^[0-9T:.Z-]+\|[0-9]+\|/LOG|/'
+}
+# same COMMAND...: run on both, exit code and text must be equal.
+same() {
+    local text_ours text_ovs side=ours
+    text_ours=$(inside timeout 20 ovs-ofctl --timeout=15 "$@" 2>&1; echo "exit code $?")
+    side=ovs
+    text_ovs=$(inside timeout 20 ovs-ofctl --timeout=15 "$@" 2>&1; echo "exit code $?")
+    expect_eq "ovs-ofctl $*" "$(normalise <<<"$text_ovs")" "$(normalise <<<"$text_ours")"
+}
+
+flows=(
+    'priority=1,actions=NORMAL' 'in_port=1,actions=output:2' 'in_port=2,actions=in_port' 'actions=drop'
+    'table=1,priority=100,dl_vlan=10,actions=strip_vlan,output:3' 'table=1,dl_vlan=0xffff,actions=mod_vlan_vid:5,output:2'
+    'table=1,vlan_tci=0x1000/0x1000,actions=pop_vlan,output:1' 'table=1,priority=7,dl_vlan=3,dl_vlan_pcp=2,actions=output:1'
+    'table=2,dl_src=02:00:00:00:00:01,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=FLOOD'
+    'table=2,arp,arp_tpa=10.0.0.1,arp_op=1,actions=CONTROLLER:128' 'table=2,arp,arp_spa=10.0.0.0/24,arp_sha=02:00:00:00:00:01,actions=drop'
+    'table=3,ip,nw_src=10.0.0.0/8,nw_dst=192.168.1.1,nw_proto=17,nw_tos=32,actions=dec_ttl,output:2'
+    'table=3,tcp,tp_src=1024/0xfc00,tp_dst=80,actions=mod_nw_dst:10.9.9.9,mod_tp_dst:8080,output:1'
+    'table=3,tcp,tcp_flags=+syn-ack,actions=ALL' 'table=3,udp,tp_dst=53,actions=LOCAL' 'table=3,sctp,tp_dst=5060,actions=output:1'
+    'table=3,icmp,icmp_type=8,icmp_code=0,actions=set_field:02:00:00:00:00:09->eth_dst,output:1'
+    'table=3,priority=8,ip,ip_frag=later,actions=drop' 'table=3,priority=9,ip,nw_ecn=3,nw_ttl=64,actions=drop'
+    'table=4,ipv6,ipv6_src=2001:db8::/32,ipv6_dst=fe80::1,actions=output:1' 'table=4,icmp6,icmp_type=135,nd_target=fe80::2,actions=output:1'
+    'table=4,tcp6,tp_dst=443,ipv6_label=0x12345,actions=dec_ttl,output:3'
+    'table=5,metadata=0x5/0xff,reg0=7,reg3=0x10/0xf0,actions=resubmit(,6)' 'table=5,priority=3,tun_id=0x7b,actions=goto_table:9'
+    'table=5,xreg1=0x100000002,actions=load:0x1->NXM_NX_REG1[],move:NXM_NX_REG1[]->NXM_NX_REG2[],output:NXM_NX_REG2[]'
+    'table=6,cookie=0xdeadbeef,idle_timeout=100,hard_timeout=200,priority=65535,in_port=LOCAL,actions=output:1,output:2'
+    'table=6,send_flow_rem,check_overlap,priority=4,ip,actions=write_metadata:0x1234/0xffff,goto_table:7'
+    'table=7,actions=push_vlan:0x8100,set_field:4106->vlan_vid,output:2' 'table=8,dl_type=0x88cc,actions=controller(max_len=64,reason=no_match)'
+    'table=8,priority=9,in_port=3,actions=resubmit(1,9),resubmit:2' 'table=10,priority=0,actions=set_queue:3,output:1,pop_queue'
+)
+for flow in "${flows[@]}"; do same -O OpenFlow13 add-flow br0 "$flow"; done
+for version in OpenFlow10 OpenFlow11 OpenFlow12 OpenFlow13 OpenFlow14 OpenFlow15; do
+    same -O "$version" --sort dump-flows br0
+    same -O "$version" --sort --no-stats dump-flows br0 table=3
+    same -O "$version" dump-aggregate br0 table=3
+    same -O "$version" --sort dump-flows br0 cookie=0xdeadbeef/-1
+    same -O "$version" --sort dump-flows br0 out_port=3
+done
+same --no-names --sort dump-flows br0
+same -O OpenFlow13 show br0
+same -O OpenFlow10 show br0
+same -O OpenFlow14 dump-ports-desc br0
+same dump-flows br0 table=3,tcp
+# strict and loose, cookies with masks
+same --strict mod-flows br0 'table=3,priority=32768,udp,tp_dst=53,actions=output:3'
+same mod-flows br0 'table=3,tcp,actions=output:2'
+same --strict mod-flows br0 'table=3,priority=1,tcp,actions=output:1'
+same --sort dump-flows br0 table=3
+same mod-flows br0 'cookie=0xdeadbe00/0xffffffffffffff00,table=6,actions=drop'
+same --sort dump-flows br0 table=6
+same --strict del-flows br0 'table=3,priority=5,udp,tp_dst=53'
+same --strict del-flows br0 'table=3,udp,tp_dst=53'
+same del-flows br0 'cookie=0xdeadbeef/-1'
+same del-flows br0 'table=4,tcp6'
+same -O OpenFlow13 del-flows br0 'out_port=3'
+same --sort dump-flows br0
+# replace-flows and diff-flows
+printf '%s\n' 'priority=5,tcp,actions=output:1' 'table=1,actions=drop' >"$T/flows"
+same replace-flows br0 "$T/flows"
+same --sort dump-flows br0
+same diff-flows br0 "$T/flows"
+same add-flows br0 "$T/flows"
+# what is refused, and how
+same add-flow br0 'table=0,actions=output:70000'
+same -O OpenFlow13 add-flow br0 'table=5,actions=goto_table:5'
+same -O OpenFlow13 add-flow br0 'table=5,actions=goto_table:3'
+same add-flow br0 'tcp,actions=mod_nw_ecn:1,output:1'
+same add-flow br0 'actions=dec_ttl'
+same -O OpenFlow13 add-flow br0 'actions=set_field:80->tcp_dst'
+same add-flow br0 'check_overlap,priority=5,tcp,tp_dst=80,actions=drop'
+same mod-port br0 p1 down
+same mod-port br0 p1 up
+same mod-port br0 p2 no-flood
+same -O OpenFlow10 show br0
+same mod-port br0 p2 flood
+same mod-port br0 nosuchport up
+same del-flows br0
+same dump-flows br0
