@@ -35,9 +35,9 @@ constexpr bool is_reserved_multicast(std::uint64_t mac) {
 /// Every destination that NORMAL drops unless forward-bpdu is set: the above, and those of Extreme's
 /// and Cisco's link protocols (vswitchd.conf.db(5), other_config:forward-bpdu).
 constexpr bool is_bridge_reserved(std::uint64_t mac) {
-    return is_reserved_multicast(mac) || mac == 0x00e02b000000 || mac == 0x00e02b000004 || mac == 0x00e02b000006 ||
-           mac == 0x01000c000000 || mac == 0x01000ccccccc || mac == 0x01000ccccccd || mac == 0x01000ccdcdcd ||
-           (mac & ~std::uint64_t{7}) == 0x01000cccccc0;
+    return is_reserved_multicast(mac) || mac == 0x00e02b000000 || mac == 0x00e02b000004 ||
+           mac == 0x00e02b000006 || mac == 0x01000c000000 || mac == 0x01000ccccccc || mac == 0x01000ccccccd ||
+           mac == 0x01000ccdcdcd || (mac & ~std::uint64_t{7}) == 0x01000cccccc0;
 }
 
 class View {

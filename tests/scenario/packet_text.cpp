@@ -3,6 +3,7 @@
 #include "tests/scenario/packet_text.hpp"
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -27,7 +28,7 @@ class Args {
     T number(std::size_t i) const {
         std::size_t used = 0;
         const unsigned long value = std::stoul(text(i), &used, 0);
-        if (used != text(i).size() || value > static_cast<T>(~T{0}))
+        if (used != text(i).size() || value > std::numeric_limits<T>::max())
             throw std::invalid_argument("bad number \"" + text(i) + "\"");
         return static_cast<T>(value);
     }

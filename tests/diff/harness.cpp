@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Generates programs and frames, runs both sides, compares.
+#include "tests/diff/harness.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/diff/frames.hpp"
+#include "tests/diff/reference_target.hpp"
+
+namespace sluice::tests {
+namespace {
+
+std::uint64_t environment_or(const char* name, std::uint64_t otherwise) {
+    const char* text = std::getenv(name);
+    return text != nullptr ? std::strtoull(text, nullptr, 0) : otherwise;
+}
+
+/// One bridge; every rule has a priority of its own, because which of two overlapping rules of equal
+/// priority wins is undefined.
+TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
+    TargetBridge bridge;
+    for (std::uint32_t n = 1; n <= options.random.ports; ++n) {
+        reference::Port& port = bridge.settings.ports[OfPort{n}];
+        port.name = fmt::format("p{}", n);
+        port.no_flood = random.one_in(10);
+        if (options.random.normal && random.one_in(3)) {
+            port.vlan_mode = reference::VlanMode::kAccess;
+            port.tag = static_cast<std::uint16_t>(random.below(3));
+        }
+    }
+    bridge.flows = random_rules(random, 1 + random.below(options.rules), options.random);
+    for (std::size_t i = 0; i < bridge.flows.size(); ++i)
+        bridge.flows[i].priority = static_cast<std::uint16_t>(100 + i);
+    for (std::size_t i = bridge.flows.size(); i > 1; --i)
+        std::swap(bridge.flows[i - 1].priority,
+                  bridge.flows[random.below(static_cast<std::uint32_t>(i))].priority);
+    return bridge;
+}
+
+std::string describe(const Verdict& verdict) {
+    std::string text;
+    for (const SentFrame& frame : verdict.sent)
+        text += fmt::format("    out {} {}\n", to_int(frame.port), wire::hex_of(frame.bytes));
+    for (const SentPacketIn& in : verdict.packet_ins)
+        text +=
+            fmt::format("    packet-in reason {} table {} {}\n", in.reason, in.table, wire::hex_of(in.bytes));
+    if (verdict.drop)
+        text += fmt::format("    drop {}\n", kDropReasonNames[static_cast<std::size_t>(*verdict.drop)]);
+    return text;
+}
+
+/// The order between ports means nothing; the order of frames of one port does.
+Verdict in_port_order(Verdict verdict) {
+    std::stable_sort(verdict.sent.begin(), verdict.sent.end(), [](const SentFrame& a, const SentFrame& b) {
+        return std::tie(a.bridge, a.port) < std::tie(b.bridge, b.port);
+    });
+    return verdict;
+}
+
+bool agree(const Verdict& a, const Verdict& b, bool compare_drops) {
+    return a.sent == b.sent && a.packet_ins == b.packet_ins && a.drop.has_value() == b.drop.has_value() &&
+           (!compare_drops || a.drop == b.drop);
+}
+
+}  // namespace
+
+void run_differential(DiffTarget& target, DifferentialOptions options) {
+    options.seed = environment_or("SLUICE_DIFF_SEED", options.seed);
+    options.programs = static_cast<unsigned>(environment_or("SLUICE_DIFF_PROGRAMS", options.programs));
+    unsigned failures = 0, forwarded = 0;
+    for (unsigned program = 0; program < options.programs && failures < options.failures; ++program) {
+        Random random{options.seed * 1'000'003 + program};
+        const TargetBridge bridge = random_bridge(random, options);
+        ReferenceTarget reference;
+        const auto ready = reference.configure({bridge});
+        ASSERT_TRUE(ready) << ready.error().message;
+        const auto target_ready = target.configure({bridge});
+        ASSERT_TRUE(target_ready) << target.name() << ": " << target_ready.error().message;
+        for (unsigned n = 0; n < options.frames; ++n) {
+            const wire::Frame frame = random_frame(random, options.random);
+            const OfPort in_port{1 + random.below(options.random.ports)};
+            const Verdict expected = in_port_order(reference.run("br0", in_port, frame));
+            const Verdict got = in_port_order(target.run("br0", in_port, frame));
+            if (!expected.sent.empty()) ++forwarded;
+            if (agree(expected, got, options.compare_drops)) continue;
+            std::string flows;
+            for (const FlowSpec& flow : bridge.flows)
+                flows += fmt::format("    {}\n", format_flow_spec(flow));
+            ADD_FAILURE() << fmt::format("seed {} program {} frame {}: in_port {} {}\n", options.seed,
+                                         program, n, to_int(in_port), wire::hex_of(frame))
+                          << "  reference:\n"
+                          << describe(expected) << "  " << target.name() << ":\n"
+                          << describe(got) << "  flows:\n"
+                          << flows;
+            if (++failures >= options.failures) break;
+        }
+    }
+    // A test in which nothing is ever forwarded would prove nothing.
+    if (options.programs >= 20 && failures == 0) {
+        EXPECT_GT(forwarded, options.programs);
+    }
+}
+
+}  // namespace sluice::tests
