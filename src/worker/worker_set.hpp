@@ -57,7 +57,8 @@ class WorkerSet {
     /// Gives every queue in the list to one worker (longest processing time first, affinity honoured);
     /// queues not listed are dropped. Takes effect after each worker's current loop; the returned point
     /// passes when no worker polls a queue that was taken away.
-    Rcu::Point assign(std::vector<RxAssignment> queues);
+    /// Queues stay with their worker unless `rebalance`.
+    Rcu::Point assign(std::vector<RxAssignment> queues, bool rebalance = false);
     std::vector<WorkerReport> report() const;
     void clear_stats();
     std::size_t count() const;
