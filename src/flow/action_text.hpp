@@ -18,6 +18,11 @@ Result<ActionList> parse_actions(std::string_view text, const PortNames* names =
 /// As `ovs-ofctl dump-flows` prints after "actions="; "drop" for an empty list.
 std::string format_actions(const ActionList& actions, const PortNames* names = nullptr);
 
+/// EINVAL if instructions are not in the order meter, actions, clear_actions, write_actions, write_metadata,
+/// goto_table, appear twice, or lie inside of clone or write_actions; or if a write_actions holds an action
+/// that an action set can't.
+Result<void> check_instruction_order(const ActionList& actions);
+
 /// Checks a list against the match of its rule, as OVS does: prerequisites of set fields, registers of the
 /// right width, instruction order, nesting of at most 16 levels. `table`: goto_table must lead to a higher
 /// one.
