@@ -26,6 +26,7 @@ namespace {
 
 const log::Module kLog{"stream"};
 constexpr std::size_t kReadChunk = 64 * 1024;
+constexpr std::int64_t kLingerAfterOpenMs = 2000;
 
 /// OpenSSL writes without MSG_NOSIGNAL, so the signal must go for the whole process.
 void ignore_sigpipe() {
@@ -195,7 +196,7 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
         timeout.reset();
         progress_ms = clock::now_ms();
         update_interest();
-        if (closing) arm_linger(0);
+        if (closing) arm_linger(kLingerAfterOpenMs);
         if (const auto callback = handlers.on_connected) callback();
         if (!is_closed() && queued() > 0) flush();
     }
@@ -311,7 +312,6 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
             const auto self = weak.lock();
             if (self && self->state == State::kOpen) self->flush();
         });
-        if (linger_ms <= 0) return;
         timeout = loop.after(linger_ms, [this] {
             const auto self = shared_from_this();
             close(Error{0, name + ": closed with unsent data"});
@@ -369,6 +369,11 @@ void Stream::set_reading(bool on) {
     impl_->update_interest();
     // Bytes may wait inside OpenSSL, where epoll can't see them.
     if (on && impl_->tls) impl_->receive_later();
+}
+void Stream::shutdown_after_send(std::int64_t linger_ms) {
+    if (impl_->is_closed() || impl_->closing) return;
+    impl_->closing = true;
+    impl_->arm_linger(std::max<std::int64_t>(linger_ms, 1));
 }
 bool Stream::connected() const {
     return impl_->state == Impl::State::kOpen;
