@@ -202,7 +202,11 @@ bool Machine::operator()(const MeterAction&) {
 
 bool Machine::operator()(const SetFieldAction& a) {
     const FieldInfo& field = field_info(a.field);
-    if (!prereq_present(field.prereq, key())) return false;
+    bool applies = prereq_present(field.prereq, key());
+    // mod_tp_src and mod_tp_dst are written as TCP's fields but mean UDP and SCTP as well (ovs-actions(7)).
+    if (a.style == SetFieldAction::Style::kLegacy && field.prereq == Prereq::kTcp)
+        applies = applies || prereq_present(Prereq::kUdp, key()) || prereq_present(Prereq::kSctp, key());
+    if (!applies) return false;
     FlowKey wanted = key();
     field_set(field, wanted, (field_get(field, wanted) & ~a.mask) | (a.value & a.mask));
     set_key(wanted);

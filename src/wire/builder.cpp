@@ -83,7 +83,7 @@ std::string hex_of(Bytes bytes) {
     return text;
 }
 
-PacketBuilder::Layer& PacketBuilder::add(Kind kind, std::size_t size, std::uint16_t own_type) {
+PacketBuilder::Layer& PacketBuilder::add(Kind kind, std::size_t size, int own_type) {
     Layer layer;
     layer.kind = kind;
     layer.bytes.resize(size);
@@ -339,8 +339,8 @@ PacketBuilder& PacketBuilder::truncate_to(std::size_t frame_bytes) {
 void PacketBuilder::link_types(std::vector<Layer>& layers) const {
     for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
         Layer& layer = layers[i];
-        const std::uint16_t type = layers[i + 1].own_type;
-        if (layer.next_fixed || type == 0) continue;
+        if (layer.next_fixed || layers[i + 1].own_type < 0) continue;
+        const auto type = static_cast<std::uint16_t>(layers[i + 1].own_type);
         switch (layer.kind) {
             case Kind::kEth:
                 store_be16(&layer.bytes[eth::kType], type);

@@ -96,13 +96,13 @@ class PacketBuilder {
     struct Layer {
         Kind kind{};
         std::vector<std::uint8_t> bytes;
-        std::uint16_t own_type = 0;  ///< ethertype or IP protocol by which the layer before names this one
-        bool next_fixed = false;     ///< the type of what follows was given
+        int own_type = -1;  ///< ethertype or IP protocol, -1 none; by which the layer before names this one
+        bool next_fixed = false;  ///< the type of what follows was given
         bool bad_checksum = false, no_checksum = false, later_fragment = false;
         int length = -1;
         std::vector<Poke> pokes;
     };
-    Layer& add(Kind kind, std::size_t size, std::uint16_t own_type = 0);
+    Layer& add(Kind kind, std::size_t size, int own_type = -1);
     Layer& last();
     Layer& last(Kind a, Kind b, const char* what);
     void link_types(std::vector<Layer>& layers) const;

@@ -92,6 +92,7 @@ const std::map<std::string, Call, std::less<>>& calls() {
         {"icmpv6", [](auto& b, auto& a) { b.icmpv6(a.template number<U8>(0), a.template number<U8>(1)); }},
         {"nd", [](auto& b, auto& a) { b.nd(a.template number<U8>(0), a.text(1), wire::mac_of(a.text(2))); }},
         {"payload", [](auto& b, auto& a) { b.payload(a.number(0), a.template number<U8>(1, 0)); }},
+        {"raw", [](auto& b, auto& a) { b.raw(wire::frame_from_hex(a.text(0))); }},
         {"proto", [](auto& b, auto& a) { b.proto(a.template number<U8>(0)); }},
         {"frag", [](auto& b, auto& a) { b.fragment(a.template number<U16>(0), a.number(1) != 0); }},
         {"options", [](auto& b, auto& a) { b.options(wire::frame_from_hex(a.text(0))); }},
