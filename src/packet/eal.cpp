@@ -24,6 +24,7 @@
 #include <rte_version.h>
 
 #include "base/log.hpp"
+#include "packet/rx_slots.hpp"
 
 namespace sluice {
 namespace {
@@ -289,6 +290,7 @@ Result<void> register_worker_thread() {
 }
 
 void unregister_worker_thread() {
+    RxSlots::mine().release();
     if (rte_lcore_id() == LCORE_ID_ANY) return;
     rte_mempool_walk(
         [](rte_mempool* pool, void*) {

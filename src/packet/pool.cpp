@@ -8,6 +8,8 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include "packet/rx_slots.hpp"
+
 namespace sluice {
 namespace {
 
@@ -71,6 +73,7 @@ Result<void> create_packet_pools(const PoolConfig& config) {
 }
 
 void destroy_packet_pools() {
+    RxSlots::mine().release();
     for (auto& owned : pools.owned)
         rte_mempool_free(owned.pool);
     pools.owned.clear();
@@ -207,14 +210,15 @@ unsigned sweep_pools() {
 
 std::vector<PoolUsage> pool_usage() {
     std::vector<PoolUsage> list;
-    const auto add = [&](const std::string& name, rte_mempool* pool) {
+    const auto add = [&](const std::string& name, rte_mempool* pool, unsigned held = 0) {
         if (pool == nullptr) return;
+        const unsigned out = rte_mempool_in_use_count(pool);
         const std::uint64_t object = pool->header_size + pool->elt_size + pool->trailer_size;
-        list.push_back({name, pool->size, rte_mempool_in_use_count(pool), rte_pktmbuf_data_room_size(pool),
+        list.push_back({name, pool->size, out - std::min(out, held), rte_pktmbuf_data_room_size(pool),
                         object * pool->size});
     };
-    add("small", pools.small);
-    add("large", pools.large);
+    add("small", pools.small, RxSlots::held_small());
+    add("large", pools.large, RxSlots::held_large());
     for (const auto& owned : pools.owned)
         add(owned.owner, owned.pool);
     return list;

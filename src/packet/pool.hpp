@@ -75,7 +75,7 @@ unsigned sweep_pools();
 struct PoolUsage {
     std::string name;
     unsigned total = 0;
-    unsigned in_use = 0;      ///< not in the pool nor in a thread's cache
+    unsigned in_use = 0;      ///< not in the pool, a thread's cache or a thread's rx slots
     unsigned room = 0;        ///< data bytes a segment, headroom included
     std::uint64_t bytes = 0;  ///< memory mapped for its objects
 };
