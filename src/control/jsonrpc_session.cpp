@@ -52,6 +52,7 @@ struct JsonrpcSession::Impl : std::enable_shared_from_this<JsonrpcSession::Impl>
         stream.reset();
         reader = jsonrpc::JsonReader(options.limits);
         ++generation;
+        next_id = 1;  // nothing is pending on a new connection
         if (!quiet) kLog.info("{}: connecting...", options.remote);
         Stream::Handlers h;
         h.on_connected = [this] { on_connected(); };

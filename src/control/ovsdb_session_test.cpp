@@ -67,8 +67,8 @@ class OvsdbSessionTest : public testing::Test {
         return db;
     }
     void vsctl(const std::string& command) {
-        std::vector<std::string> words{"sh", "-c",
-                                       "ovs-vsctl --no-wait --timeout=10 --db=" + socket_ + " " + command};
+        std::vector<std::string> words{
+            "sh", "-c", "ovs-vsctl --retry --no-wait --timeout=10 --db=" + socket_ + " " + command};
         int code = -1;
         const auto output = test::run_beside(*loop_, dir_, words, &code);
         ASSERT_EQ(code, 0) << command << ": " << output;

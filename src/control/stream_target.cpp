@@ -100,6 +100,9 @@ Result<StreamTarget> parse_stream_target(std::string_view target, std::uint16_t 
         auto host_text = text.substr(host_at + 1);
         if (host_text.find(':') != std::string_view::npos && host_text.front() != '[') {
             out.host = host_text;  // nothing can follow, so bare IPv6 is unambiguous here
+            in6_addr parsed{};
+            if (::inet_pton(AF_INET6, out.host.c_str(), &parsed) != 1)
+                return make_error(EINVAL, "{}: \"{}\" is not an IP address", target, host_text);
             return out;
         }
         auto host = take_host(target, host_text, rest);

@@ -110,7 +110,8 @@ inline std::string run_beside(EventLoop& loop, const TempDir& dir, const std::ve
 
 /// Runs a shell command to its end; true if it exits with 0.
 inline bool shell(const std::string& command) {
-    return std::system((command + " >/dev/null 2>&1").c_str()) == 0;  // NOLINT(concurrency-mt-unsafe)
+    return std::system(("{ " + command + "; } >/dev/null 2>&1").c_str()) ==
+           0;  // NOLINT(concurrency-mt-unsafe)
 }
 
 }  // namespace sluice::test
