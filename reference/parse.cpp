@@ -201,7 +201,7 @@ class Parser {
             if (const auto sctp = wire::sctp::View::parse(l4)) set_ports(sctp->src(), sctp->dst());
         } else if (proto == wire::ip_proto::kIcmp && !v6) {
             if (const auto icmp = wire::icmp::View::parse(l4)) set_ports(icmp->type(), icmp->code());
-        } else if (proto == wire::ip_proto::kIgmp && !v6) {
+        } else if (proto == wire::ip_proto::kIgmp) {
             if (l4.size() >= kIgmpBytes) set_ports(l4[0], l4[1]);
         } else if (proto == wire::ip_proto::kIcmpV6 && v6) {
             if (l4.size() >= wire::icmpv6::kHeaderBytes + 4) parse_icmpv6(l4);

@@ -11,7 +11,8 @@
 //  - IPv6: payload length must fit, else no field; a broken extension chain leaves only the addresses.
 //    A later fragment has protocol 44 and no L4; an atomic fragment (offset field 0) is no fragment;
 //  - L4 needs its whole fixed header: TCP 20 (and a data offset that fits), UDP 8, SCTP 12, ICMP, IGMP
-//    and ICMPv6 8 bytes. Padding behind the IP length is never read;
+//    and ICMPv6 8 bytes; padding behind the IP length is never read
+//    (IGMP is read over IPv6 as well);
 //  - ARP/RARP: Ethernet/IPv4 only; an opcode above 255 reads as 0;
 //  - ND: a link-layer option of the same kind twice empties target, sll and tll; an option that doesn't
 //    fit ends the list;

@@ -91,6 +91,7 @@ TEST(Parse, RandomAndDamagedFramesReadAsInOvs) {
     Random random{20240501};
     for (int i = 0; i < 4000; ++i)
         frames.push_back(tests::random_frame(random, {}, 2));
+    std::erase_if(frames, [](const Frame& frame) { return frame.empty(); });  // ovs-ofctl stops there
     compare_with_ovs(frames);
 }
 
@@ -104,7 +105,7 @@ TEST(Parse, EveryTruncationReadsAsInOvs) {
         PacketBuilder{}.eth(kA, kB).snap().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2).build(),
     };
     for (const Frame& frame : whole) {
-        for (std::size_t size = 0; size <= frame.size(); ++size)
+        for (std::size_t size = 1; size <= frame.size(); ++size)  // ovs-ofctl stops at an empty record
             frames.emplace_back(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size));
     }
     compare_with_ovs(frames);
