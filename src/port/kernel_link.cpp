@@ -68,7 +68,7 @@ void read_stats(const rtattr* attribute, LinkInfo& info) {
 
 LinkInfo parse_link(const nlmsghdr* message, std::string& name) {
     LinkInfo info;
-    const auto* link = static_cast<const ifinfomsg*>(NLMSG_DATA(message));
+    const auto* link = reinterpret_cast<const ifinfomsg*>(message + 1);
     info.ifindex = static_cast<std::uint32_t>(link->ifi_index);
     info.flags = link->ifi_flags;
     info.type = link->ifi_type;
