@@ -58,7 +58,7 @@ const std::map<std::string, Call, std::less<>>& calls() {
         {"mpls",
          [](auto& b, auto& a) {
              b.mpls(a.number(0), a.template number<U8>(1, 0), a.template number<U8>(2, 64),
-                    a.number(3, 1) != 0);
+                    a.number(3, 1U) != 0);
          }},
         {"arp",
          [](auto& b, auto& a) {
@@ -77,9 +77,9 @@ const std::map<std::string, Call, std::less<>>& calls() {
         {"ipv6",
          [](auto& b, auto& a) {
              b.ipv6(a.text(0), a.text(1), a.template number<U8>(2, 64), a.template number<U8>(3, 0),
-                    a.number(4, 0));
+                    a.number(4, 0U));
          }},
-        {"ext", [](auto& b, auto& a) { b.ipv6_ext(a.template number<U8>(0), a.number(1, 1)); }},
+        {"ext", [](auto& b, auto& a) { b.ipv6_ext(a.template number<U8>(0), a.number(1, 1U)); }},
         {"frag6", [](auto& b, auto& a) { b.ipv6_frag(a.template number<U16>(0), a.number(1) != 0); }},
         {"tcp",
          [](auto& b, auto& a) {
