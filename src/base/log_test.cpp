@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 
 #include <unistd.h>
 
@@ -43,9 +43,10 @@ class LogTest : public testing::Test {
 TEST_F(LogTest, WritesLinesInOvsLayout) {
     kTest.warn("port {} is gone", 7);
     const auto text = read(path_);
-    const std::regex layout(
-        R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\|\d{5}\|log_test\|WARN\|port 7 is gone)");
-    EXPECT_TRUE(std::regex_search(text, layout)) << text;
+    auto last = text.substr(text.rfind('\n', text.size() - 2) + 1);
+    std::replace_if(
+        last.begin(), last.begin() + 30, [](char c) { return c >= '0' && c <= '9'; }, 'd');
+    EXPECT_EQ(last, "dddd-dd-ddTdd:dd:dd.dddZ|ddddd|log_test|WARN|port 7 is gone\n");
     EXPECT_NE(text.find("|vlog|INFO|opened log file " + path_ + "\n"), std::string::npos);
 }
 
