@@ -125,7 +125,9 @@ std::optional<ProcessInfo> inspect(pid_t pid) {
     // rss 24.
     std::istringstream fields(stat.substr(end_of_name + 1));
     std::vector<std::string> values{std::istream_iterator<std::string>(fields), {}};
-    if (values.size() < 22 || values[0] == "Z" || values[0] == "X") return std::nullopt;
+    // A zombie whose other threads still end holds its memory and ports; it counts as alive.
+    const bool ended = values.size() >= 22 && (values[0] == "X" || (values[0] == "Z" && values[17] == "1"));
+    if (values.size() < 22 || ended) return std::nullopt;
     const auto number = [&](size_t field) { return std::strtod(values[field - 3].c_str(), nullptr); };
     const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
     ProcessInfo info;

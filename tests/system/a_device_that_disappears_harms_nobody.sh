@@ -19,6 +19,7 @@ sluice_only "the column error of a device that went" &&
     wait_for 8 "the port tells of it" has '(-1|\[\])' vsctl get interface v-h3 ofport
 ip netns del h3
 make_ns h3 10.0.0.3/24
+ns h1 ip neigh flush dev eth0
 # OVS looks for it again at the next change of the database.
 vsctl --no-wait set interface v-h3 external_ids:back=yes
 wait_for 15 "the device comes back and is connected again" pings h1 10.0.0.3 1
