@@ -54,7 +54,8 @@ Result<void> check_nested(const ActionList& actions, bool in_set) {
 // The match as the actions so far have changed it.
 class Checker {
   public:
-    Checker(const Match& match, std::uint8_t table) : flow_(match), table_(table) {}
+    Checker(const Match& match, std::uint8_t table, ActionRules rules)
+        : flow_(match), table_(table), strict_(rules == ActionRules::kOpenFlow11) {}
 
     Result<void> run(const ActionList& actions) {
         for (const auto& action : actions) {
@@ -83,6 +84,7 @@ class Checker {
         return {};
     }
     Result<void> operator()(const StripVlanAction&) {
+        if (auto ok = strictly(Prereq::kVlan, "pop_vlan"); !ok) return ok;
         flow_.value.set(key::kVlanTci, flow_.value.get(key::kVlan1Tci));
         flow_.value.set(key::kVlan1Tci, 0);
         return {};
@@ -91,7 +93,11 @@ class Checker {
         flow_.value.set(key::kEthType, a.ethertype);
         return {};
     }
+    Result<void> operator()(const SetMplsTtlAction&) { return strictly(Prereq::kMpls, "set_mpls_ttl"); }
+    Result<void> operator()(const DecMplsTtlAction&) { return strictly(Prereq::kMpls, "dec_mpls_ttl"); }
+    Result<void> operator()(const DecTtlAction&) { return strictly(Prereq::kIpAny, "dec_ttl"); }
     Result<void> operator()(const PopMplsAction& a) {
+        if (auto ok = strictly(Prereq::kMpls, "pop_mpls"); !ok) return ok;
         flow_.value.set(key::kEthType, a.ethertype);
         return {};
     }
@@ -101,8 +107,8 @@ class Checker {
         }
         return {};
     }
-    Result<void> operator()(const CloneAction& a) { return Checker{flow_, table_}.run(a.actions); }
-    Result<void> operator()(const WriteActionsAction& a) { return Checker{flow_, table_}.run(a.actions); }
+    Result<void> operator()(const CloneAction& a) { return Checker{*this}.run(a.actions); }
+    Result<void> operator()(const WriteActionsAction& a) { return Checker{*this}.run(a.actions); }
     Result<void> operator()(const GotoTableAction& a) {
         if (table_ != 0xff && a.table <= table_) {
             return make_error(EINVAL, "goto_table:{} must lead to a table above {}", a.table, table_);
@@ -111,6 +117,12 @@ class Checker {
     }
 
   private:
+    Result<void> strictly(Prereq prereq, std::string_view action) {
+        if (!strict_ || prereq_ok(prereq, flow_)) return {};
+        return make_error(EINVAL, "{}: the rule's match does not say that packets have what it changes",
+                          action);
+    }
+
     Result<void> set_vlan(bool push_if_needed, std::string_view action) {
         const std::uint64_t tci = flow_.value.get(key::kVlanTci);
         if (!push_if_needed && !(tci & kVlanPresent)) {
@@ -148,10 +160,15 @@ class Checker {
     Result<void> set_field(const SetFieldAction& a) {
         if (a.field == kNoField) return make_error(EINVAL, "set_field: no field");
         const FieldInfo& field = field_info(a.field);
-        // OpenFlow 1.0's own actions do nothing to packets without the field, whatever the match.
-        const bool lenient =
-            a.style == SetFieldAction::Style::kLegacy && field.name != "nw_ttl" && field.name != "nw_ecn";
-        if (lenient) return {};
+        const bool legacy = a.style == SetFieldAction::Style::kLegacy;
+        // mod_tp_dst means the port of whatever protocol the packet has.
+        if (legacy && field.prereq == Prereq::kTcp) {
+            const bool has_ports = prereq_ok(Prereq::kTcp, flow_) || prereq_ok(Prereq::kUdp, flow_) ||
+                                   prereq_ok(Prereq::kSctp, flow_);
+            return has_ports ? Result<void>{} : strictly(Prereq::kTcp, "mod_tp");
+        }
+        if (legacy && field.name != "nw_ttl" && field.name != "nw_ecn")
+            return strictly(field.prereq, field.name);
         const bool removes_tag = field.name == "vlan_tci" && !(a.mask & U128{0, kVlanPresent}).is_zero() &&
                                  (a.value & U128{0, kVlanPresent}).is_zero();
         const std::uint64_t tci = flow_.value.get(key::kVlanTci);
@@ -166,6 +183,7 @@ class Checker {
 
     Match flow_;
     std::uint8_t table_;
+    bool strict_;
 };
 
 }  // namespace
@@ -197,9 +215,10 @@ Result<void> check_instruction_order(const ActionList& actions) {
     return {};
 }
 
-Result<void> check_actions(const ActionList& actions, const Match& match, std::uint8_t table) {
+Result<void> check_actions(const ActionList& actions, const Match& match, std::uint8_t table,
+                           ActionRules rules) {
     if (auto ok = check_instruction_order(actions); !ok) return ok;
-    return Checker{match, table}.run(actions);
+    return Checker{match, table, rules}.run(actions);
 }
 
 }  // namespace sluice

@@ -23,9 +23,15 @@ std::string format_actions(const ActionList& actions, const PortNames* names = n
 /// that an action set can't.
 Result<void> check_instruction_order(const ActionList& actions);
 
-/// Checks a list against the match of its rule, as OVS does: prerequisites of set fields, registers of the
-/// right width, instruction order, nesting of at most 16 levels. `table`: goto_table must lead to a higher
-/// one.
-Result<void> check_actions(const ActionList& actions, const Match& match, std::uint8_t table = 0);
+/// OpenFlow 1.0 lets strip_vlan, dec_ttl and the mod_* actions stand in a rule that also meets packets
+/// without the field (they are left alone); OpenFlow 1.1 and later demand a match on the protocol for every
+/// action.
+enum class ActionRules { kOpenFlow10, kOpenFlow11 };
+
+/// Checks a list against the match of its rule, as OVS does: prerequisites of the fields it reads and sets,
+/// taking the actions before into account, and instruction order. goto_table must lead to a table above
+/// `table` (unless that is 0xff). Errors: EINVAL, EPERM for a read-only field.
+Result<void> check_actions(const ActionList& actions, const Match& match, std::uint8_t table = 0,
+                           ActionRules rules = ActionRules::kOpenFlow10);
 
 }  // namespace sluice

@@ -72,7 +72,7 @@ inline constexpr FieldLoc kMplsLse1{42, 32, 32}, kMplsLse2{42, 0, 32};
 inline constexpr FieldLoc kPacketType{43, 32, 32}, kActsetOutput{43, 0, 32};
 inline constexpr FieldLoc kSkbPriority{44, 32, 32}, kTunErspanHwid{44, 16, 8};
 inline constexpr FieldLoc kTunGtpuFlags{44, 8, 8}, kTunGtpuMsgtype{44, 0, 8};
-inline constexpr FieldLoc kNdReserved{45, 32, 32}, kNdOptionsType{45, 24, 8};
+inline constexpr FieldLoc kNdReserved{7, 0, 32}, kNdOptionsType{12, 48, 8};  ///< never beside MPLS
 inline constexpr FieldLoc kNshFlags{46, 56, 8}, kNshTtl{46, 48, 8}, kNshMdtype{46, 40, 8}, kNshNp{46, 32, 8};
 inline constexpr FieldLoc kNshSpi{46, 8, 24}, kNshSi{46, 0, 8};
 inline constexpr FieldLoc kNshC1{47, 32, 32}, kNshC2{47, 0, 32};

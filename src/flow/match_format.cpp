@@ -148,10 +148,10 @@ void Writer::protocol() {
         std::string_view name;
     };
     static constexpr Name kNames[] = {
-        {0x0800, 1, "icmp,"},    {0x0800, 2, "igmp,"},   {0x0800, 6, "tcp,"},    {0x0800, 17, "udp,"},
-        {0x0800, 132, "sctp,"},  {0x86dd, 58, "icmp6,"}, {0x86dd, 6, "tcp6,"},   {0x86dd, 17, "udp6,"},
-        {0x86dd, 132, "sctp6,"}, {0x0800, -1, "ip,"},    {0x86dd, -1, "ipv6,"},  {0x0806, -1, "arp,"},
-        {0x8035, -1, "rarp,"},   {0x8847, -1, "mpls,"},  {0x8848, -1, "mplsm,"},
+        {0x0800, 1, "icmp,"},   {0x0800, 6, "tcp,"},    {0x0800, 17, "udp,"},  {0x0800, 132, "sctp,"},
+        {0x86dd, 58, "icmp6,"}, {0x86dd, 6, "tcp6,"},   {0x86dd, 17, "udp6,"}, {0x86dd, 132, "sctp6,"},
+        {0x0800, -1, "ip,"},    {0x86dd, -1, "ipv6,"},  {0x0806, -1, "arp,"},  {0x8035, -1, "rarp,"},
+        {0x8847, -1, "mpls,"},  {0x8848, -1, "mplsm,"},
     };
     const std::uint64_t packet_type = value(key::kPacketType);
     if (mask(key::kPacketType)) {
@@ -247,6 +247,7 @@ void Writer::network() {
     row("nw_tos");
     row("nw_ecn");
     number("nw_ttl", key::kIpTtl);
+    if (eth_type_ != 0x8847 && eth_type_ != 0x8848) return;
     row("mpls_label");
     row("mpls_tc");
     row("mpls_ttl");
@@ -267,10 +268,7 @@ void Writer::transport() {
     row("ip_frag", "nw_frag");
     const bool ip4 = eth_type_ == 0x0800, ip6 = eth_type_ == 0x86dd;
     const std::uint64_t proto = ip4 || ip6 ? value(key::kIpProto) : 0;
-    if (ip4 && proto == 2) {
-        decimal("igmp_type", key::kTpSrc);
-        decimal("igmp_code", key::kTpDst);
-    } else if ((ip4 && proto == 1) || (ip6 && proto == 58)) {
+    if ((ip4 && proto == 1) || (ip6 && proto == 58)) {
         decimal("icmp_type", key::kTpSrc);
         decimal("icmp_code", key::kTpDst);
     } else {
@@ -329,7 +327,7 @@ void reveal_network(const FlowKey& flow, FlowKey& mask) {
     const std::uint64_t proto = flow.get(key::kIpProto);
     if (flow.get(key::kIpFrag) & kFragLater) return;
     const bool icmp6 = ip6 && proto == 58;
-    if ((ip4 && (proto == 1 || proto == 2)) || icmp6 || proto == 6 || proto == 17 || proto == 132) {
+    if ((ip4 && proto == 1) || icmp6 || proto == 6 || proto == 17 || proto == 132) {
         show({key::kTpSrc, key::kTpDst});
     }
     if (proto == 6) show({key::kTcpFlags});

@@ -81,6 +81,32 @@ bool place_allowed(const FieldInfo& field, const Match& match) {
     return false;
 }
 
+// Second VLAN tag, second and third MPLS label: no match can name them, but format_flow() prints them.
+Result<bool> parse_inner(const KeyValue& item, FlowKey& flow) {
+    struct Inner {
+        std::string_view name;
+        FieldLoc loc;
+        std::uint64_t also;  // bits that come with it
+    };
+    constexpr std::uint8_t kTci1 = key::kVlan1Tci.word, kShift = key::kVlan1Tci.shift;
+    constexpr Inner kInner[] = {
+        {"vlan_tci1", key::kVlan1Tci, 0},
+        {"dl_vlan1", {kTci1, kShift, 12}, kVlanPresent},
+        {"dl_vlan_pcp1", {kTci1, kShift + 13, 3}, kVlanPresent},
+        {"mpls_lse1", key::kMplsLse1, 0},
+        {"mpls_lse2", key::kMplsLse2, 0},
+    };
+    for (const auto& inner : kInner) {
+        if (item.key != inner.name) continue;
+        const auto n = text::parse_uint(item.key, item.value, low_mask(inner.loc.bits).lo);
+        if (!n) return n.error();
+        flow.set(inner.loc, *n);
+        if (inner.also != 0) flow.set(key::kVlan1Tci, flow.get(key::kVlan1Tci) | inner.also);
+        return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 Result<bool> parse_match_item(const KeyValue& item, Match& match, const PortNames* names) {
@@ -137,9 +163,25 @@ Result<Match> parse_match(std::string_view s, const PortNames* names) {
 }
 
 Result<FlowKey> parse_flow(std::string_view s, const PortNames* names) {
-    auto match = parse_match(s, names);
-    if (!match) return match.error();
-    return match->value;
+    Match match;
+    FlowKey unmatchable;
+    KeyValue item;
+    while (text::next_key_value(s, item)) {
+        const auto inner = parse_inner(item, unmatchable);
+        if (!inner) return inner.error();
+        if (*inner) continue;
+        const auto known = parse_match_item(item, match, names);
+        if (!known) return known.error();
+        if (!*known) return make_error(EINVAL, "unknown keyword {}", item.key);
+    }
+    match.normalize();
+    // Fields that are 0 may be named whatever the protocol: format_flow() names nd_tll of a solicitation.
+    Match present = match;
+    present.mask = present.value;
+    if (auto ok = check_match(present); !ok) return ok.error();
+    for (const FieldLoc f : {key::kVlan1Tci, key::kMplsLse1, key::kMplsLse2})
+        match.value.set(f, unmatchable.get(f));
+    return match.value;
 }
 
 }  // namespace sluice

@@ -23,10 +23,20 @@ int digit_value(char c) {
     return 99;
 }
 
-// Index of the first delimiter outside of brackets.
+// Index just after the quoted name that starts at s[0].
+std::size_t end_of_quote(std::string_view s) {
+    const auto end = s.find('"', 1);
+    return end == std::string_view::npos ? s.size() : end + 1;
+}
+
+// Index of the first delimiter outside of brackets and quotes.
 std::size_t end_of_value(std::string_view s, std::string_view delimiters) {
     int depth = 0;
     for (std::size_t i = 0; i < s.size(); ++i) {
+        if (s[i] == '"') {
+            i += end_of_quote(s.substr(i)) - 1;
+            continue;
+        }
         if (s[i] == '(' || s[i] == '[' || s[i] == '{') {
             ++depth;
         } else if (s[i] == ')' || s[i] == ']' || s[i] == '}') {
@@ -89,10 +99,11 @@ bool next_key_value(std::string_view& rest, KeyValue& item) {
         return false;
     }
     rest.remove_prefix(first);
-    const std::size_t key_end = std::min(rest.find_first_of(":=(, \t\r\n"), rest.size());
+    const std::size_t key_end =
+        rest[0] == '"' ? end_of_quote(rest) : std::min(rest.find_first_of(":=(, \t\r\n"), rest.size());
     item = {rest.substr(0, key_end), {}, '\0'};
     rest.remove_prefix(key_end);
-    if (rest.empty() || kListDelimiters.find(rest[0]) != std::string_view::npos) return true;
+    if (rest.empty() || std::string_view{":=("}.find(rest[0]) == std::string_view::npos) return true;
     item.separator = rest[0];
     rest.remove_prefix(1);
     const bool bracket = item.separator == '(';

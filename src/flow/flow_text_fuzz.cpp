@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any text: the parsers never crash, and what they accept prints as text that means the same.
+// First byte: which parser.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "flow/action_text.hpp"
+#include "flow/flow_text.hpp"
+#include "flow/match_text.hpp"
+
+namespace {
+
+[[noreturn]] void fail(const char* what, const std::string& first, const std::string& second) {
+    std::fprintf(stderr, "%s: \"%s\" became \"%s\"\n", what, first.c_str(), second.c_str());
+    std::abort();
+}
+
+void check_spec(std::string_view text, sluice::FlowUse use) {
+    const auto spec = sluice::parse_flow_spec(text, use);
+    if (!spec) return;
+    const std::string printed = sluice::format_flow_spec(*spec);
+    const auto again = sluice::parse_flow_spec(printed, use);
+    if (!again) fail("flow refused", printed, again.error().message);
+    if (sluice::format_flow_spec(*again) != printed) fail("flow", printed, sluice::format_flow_spec(*again));
+}
+
+void check_match(std::string_view text) {
+    const auto match = sluice::parse_match(text);
+    if (!match) return;
+    const std::string printed = sluice::format_match(*match);
+    const auto again = sluice::parse_match(printed);
+    if (!again) fail("match refused", printed, again.error().message);
+    if (sluice::format_match(*again) != printed) fail("match", printed, sluice::format_match(*again));
+}
+
+void check_actions(std::string_view text) {
+    const auto actions = sluice::parse_actions(text);
+    if (!actions) return;
+    const std::string printed = sluice::format_actions(*actions);
+    const auto again = sluice::parse_actions(printed);
+    if (!again) fail("actions refused", printed, again.error().message);
+    if (sluice::format_actions(*again) != printed) fail("actions", printed, sluice::format_actions(*again));
+}
+
+void check_flow(std::string_view text) {
+    const auto flow = sluice::parse_flow(text);
+    if (!flow) return;
+    (void)sluice::format_flow(*flow);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) return 0;
+    const std::string_view text{reinterpret_cast<const char*>(data) + 1, size - 1};
+    switch (data[0] % 5) {
+        case 0:
+            check_spec(text, sluice::FlowUse::kAdd);
+            break;
+        case 1:
+            check_spec(text, sluice::FlowUse::kDelete);
+            break;
+        case 2:
+            check_match(text);
+            break;
+        case 3:
+            check_actions(text);
+            break;
+        default:
+            check_flow(text);
+            break;
+    }
+    return 0;
+}
