@@ -39,13 +39,8 @@ bool find_ethdev(const std::string& name, const std::string& devargs, std::uint1
     return false;
 }
 
-bool looks_like_pci(const std::string& name) {
-    return std::count(name.begin(), name.end(), ':') >= 1 && name.find('.') != std::string::npos &&
-           std::isxdigit(static_cast<unsigned char>(name[0])) != 0;
-}
-
 Error probe_error(const std::string& owner, const std::string& devargs, const std::string& name, int code) {
-    if (looks_like_pci(name))
+    if (is_pci_address(name))
         return make_error(
             code,
             "{}: cannot attach PCI device {}: {}; check that it exists (lspci) and is bound to a "
@@ -58,6 +53,11 @@ Error probe_error(const std::string& owner, const std::string& devargs, const st
 }
 
 }  // namespace
+
+bool is_pci_address(const std::string& name) {
+    return std::count(name.begin(), name.end(), ':') >= 1 && name.find('.') != std::string::npos &&
+           std::isxdigit(static_cast<unsigned char>(name[0])) != 0;
+}
 
 std::string device_name(const std::string& devargs) {
     std::string name = devargs.substr(0, devargs.find(','));

@@ -32,6 +32,8 @@ class DpdkDevice {
     bool plugged_;
 };
 
+/// True for "0000:03:00.0" and "03:00.0".
+bool is_pci_address(const std::string& name);
 /// The part of devargs that names the device, before the first comma.
 std::string device_name(const std::string& devargs);
 

@@ -163,8 +163,9 @@ Result<void> DpdkPort::configure(const rte_eth_dev_info& info) {
     }
     const auto rx = static_cast<std::uint16_t>(rx_queues_);
     const auto tx = static_cast<std::uint16_t>(tx_queues_);
-    conf.intr_conf.rxq = 1;
-    wants_interrupts_ = rte_eth_dev_configure(port_id(), rx, tx, &conf) == 0;
+    // Virtual devices have no interrupts to offer and say so in error messages.
+    conf.intr_conf.rxq = is_pci_address(device_name(device_.devargs())) ? 1 : 0;
+    wants_interrupts_ = conf.intr_conf.rxq != 0 && rte_eth_dev_configure(port_id(), rx, tx, &conf) == 0;
     if (wants_interrupts_) return {};
     conf.intr_conf.rxq = 0;
     int failed = rte_eth_dev_configure(port_id(), rx, tx, &conf);
