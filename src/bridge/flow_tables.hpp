@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// FlowTables: the OpenFlow flows of one bridge and the meaning of flow-mods, over pipeline::Program.
+//
+// apply() checks one flow-mod as a whole and stages its changes with the next version: either all of it
+// or nothing, and an OpenFlow error. Staged changes show to packets at commit(), which publishes once for
+// any number of flow-mods; sessions call it after a burst, and before anything that must see the result.
+//
+//     if (auto error = flows.apply(flow_mod, now_ms)) refuse(*error);
+//     Rcu::Point point = flows.commit();                  // barrier: reply when point has passed
+//
+// A bundle is begin(), any number of apply(), then commit() (one version: no packet sees half of it) or
+// rollback() (as if nothing had happened). Between them everything is undone from a log of three kinds of
+// steps: a flow added, removed, or given another rule. Removal notices go out at commit only.
+//
+// Which changes a command makes follows Open vSwitch where the specifications leave room: an add over an
+// identical flow replaces it and starts its duration anew, but keeps its counters unless kResetCounts is
+// set; a modify that matches nothing adds if it carries a new cookie and no cookie mask (the codec arranges
+// that for OpenFlow 1.0 and 1.1); check_overlap ignores the identical flow. Sources: OpenFlow 1.5 §6.4,
+// ovs-ofctl(8), ovs-fields(7).
+//
+// Costs: add, strict commands: O(1) expected and one compilation of the actions; loose commands and
+// dumps: a walk over the tables named. Control thread only.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bridge/flow_index.hpp"
+#include "pipeline/datapath.hpp"
+#include "proto/openflow/error.hpp"
+#include "proto/openflow/message.hpp"
+
+namespace sluice::bridge {
+
+inline constexpr unsigned kVisibleTables = 254;  ///< tables 0..253; 254 is the switch's own, as in OVS
+inline constexpr std::uint32_t kDefaultMaxFlows = 1'000'000;  ///< a table; as OVS reports it
+
+/// OFPRR_* numbers.
+enum class FlowRemovedReason : std::uint8_t { kIdleTimeout, kHardTimeout, kDelete, kGroupDelete };
+
+/// Which flows a loose command, dump or aggregate is about.
+struct FlowFilter {
+    SparseMatch match;
+    std::uint8_t table = openflow::kAllTables;
+    OfPort out_port = OfPort::kAny;
+    std::uint32_t out_group = openflow::kAnyGroup;
+    std::uint64_t cookie = 0, cookie_mask = 0;
+
+    static FlowFilter from(const openflow::FlowSelection& selection);
+    /// All but the table; hidden flows never pass.
+    bool passes(const Flow& flow) const;
+};
+
+struct TableSettings {
+    std::string name;  ///< empty: "table<n>" is shown as OVS does, by number
+    std::uint32_t max_flows = kDefaultMaxFlows;
+};
+
+class FlowTables {
+  public:
+    using RemovedCallback = std::function<void(const Flow& flow, FlowRemovedReason reason)>;
+    using Error = std::optional<openflow::OfError>;
+
+    FlowTables(pipeline::Datapath& datapath, pipeline::Program& program);
+    /// Removes all flows from the program and publishes.
+    ~FlowTables();
+    FlowTables(const FlowTables&) = delete;
+    FlowTables& operator=(const FlowTables&) = delete;
+
+    /// Stages one flow-mod; an error leaves no trace. now_ms: monotonic milliseconds.
+    Error apply(const openflow::FlowMod& mod, std::int64_t now_ms);
+    /// Publishes what is staged, if anything, and ends a transaction. Returns the point of the last
+    /// publication that changed flows of this bridge: passed when every packet meets them.
+    Rcu::Point commit();
+    /// Starts a transaction (publishing first what is staged); ends by commit() or rollback().
+    void begin();
+    void rollback();
+    bool in_transaction() const { return in_transaction_; }
+
+    /// The switch's own flow in table 0, not shown and not touched by flow-mods; staged.
+    void add_hidden(std::uint16_t priority, const SparseMatch& match, const ActionList& actions);
+    void remove_hidden();
+    bool has_hidden() const { return hidden_ != nullptr; }
+    /// Removes every flow but hidden ones, notices included; staged.
+    void clear();
+
+    /// Removes flows whose idle or hard time-out has passed, and publishes. O(those due).
+    void expire(std::int64_t now_ms);
+
+    /// Told of every removal of a flow with kSendFlowRemoved; the flow's statistics are still there.
+    void on_removed(RemovedCallback callback) { on_removed_ = std::move(callback); }
+
+    // Queries.
+    std::size_t flow_count() const;  ///< hidden ones aside
+    std::size_t flow_count(std::uint8_t table) const;
+    pipeline::RuleStats stats(const Flow& flow) const { return program_.stats(*flow.rule); }
+    openflow::FlowStats describe(const Flow& flow, std::int64_t now_ms) const;
+    openflow::AggregateReply aggregate(const FlowFilter& filter) const;
+    /// Calls for every flow in the filter; `visit` must not change flows.
+    void for_each(const FlowFilter& filter, const std::function<void(const Flow&)>& visit) const;
+    /// Every flow, hidden ones included (bridge/dump-flows).
+    void for_each_with_hidden(const std::function<void(const Flow&)>& visit) const;
+    pipeline::TableStats table_stats(std::uint8_t table) const { return program_.table_stats(table); }
+    /// OFPBRC_BAD_TABLE_ID unless `table` exists or is 0xff.
+    static Error check_table(std::uint8_t table);
+
+    const TableSettings& table_settings(std::uint8_t table) const;
+    void set_table_settings(std::uint8_t table, TableSettings settings);
+
+    /// A walk that may pause while flows come and go: what is removed is skipped.
+    class Cursor {
+      public:
+        Cursor(FlowTables& tables, FlowFilter filter);
+        ~Cursor();
+        Cursor(const Cursor&) = delete;
+        Cursor& operator=(const Cursor&) = delete;
+        /// The next flow in the filter, valid until flows change; nullptr: done.
+        const Flow* next();
+
+      private:
+        friend class FlowTables;
+        void enter_table();
+        FlowTables* tables_;
+        FlowFilter filter_;
+        unsigned table_ = 0;
+        Flow* at_ = nullptr;  ///< next to look at
+    };
+
+  private:
+    struct Step {
+        enum class Kind : std::uint8_t { kAdded, kRemoved, kReplaced } kind;
+        FlowRemovedReason reason{};
+        bool kept_stats = false;
+        bool notify = false;
+        Flow* flow = nullptr;
+        std::unique_ptr<Flow> before;  ///< kReplaced: as it was
+    };
+    struct Checked;
+
+    Error check(const openflow::FlowMod& mod, const SparseMatch& match) const;
+    Error run(const openflow::FlowMod& mod, const SparseMatch& match, std::int64_t now_ms);
+    Error add(const openflow::FlowMod& mod, std::uint8_t table, const SparseMatch& match,
+              std::int64_t now_ms);
+    Error modify(const openflow::FlowMod& mod, const SparseMatch& match, std::int64_t now_ms);
+    Error modify_one(Flow& flow, const openflow::FlowMod& mod, std::int64_t now_ms);
+    std::vector<Flow*> select(const openflow::FlowMod& mod, const SparseMatch& match, bool strict) const;
+    Flow* insert(std::unique_ptr<Flow> flow);
+    void remove(Flow& flow, FlowRemovedReason reason, bool notify = true);
+    void replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats);
+    void undo_to(std::size_t mark);
+    void settle();
+    void link(Flow& flow);
+    void unlink(Flow& flow);
+    void arm(Flow& flow);
+    void disarm(Flow& flow);
+    std::int64_t next_deadline(const Flow& flow) const;
+
+    pipeline::Datapath& datapath_;
+    pipeline::Program& program_;
+    std::array<std::unique_ptr<FlowIndex>, pipeline::kMaxTables> tables_;
+    std::map<std::uint8_t, TableSettings> settings_;
+    std::set<std::pair<std::int64_t, Flow*>> deadlines_;
+    std::vector<Step> log_;
+    std::vector<Cursor*> cursors_;
+    Flow* hidden_ = nullptr;
+    bool in_transaction_ = false;
+    bool dirty_ = false;
+    Rcu::Point last_point_ = 0;
+    RemovedCallback on_removed_;
+};
+
+/// Does `actions` output to `port` (nested lists too)?
+bool outputs_to(const ActionList& actions, OfPort port);
+/// Could one packet match both?
+bool overlaps(const SparseMatch& a, const SparseMatch& b);
+/// Does every packet that `narrow` matches match `wide`, judged by masks?
+bool covers(const SparseMatch& wide, const SparseMatch& narrow);
+
+}  // namespace sluice::bridge
