@@ -63,7 +63,7 @@ struct Row {
 
 // clang-format off
 constexpr Row kTunnelRows[] = {
-    {"dp_hash", "", key::kDpHash, 32, M::kFull, F::kHex, P::kNone, kRo, {nicira_et("NXOXM_ET_DP_HASH", 0, 4), nxm_nx("NXM_NX_DP_HASH", 35, 4)}},
+    {"dp_hash", "", key::kDpHash, 32, M::kFull, F::kHex, P::kNone, kRo, {nxm_nx("NXM_NX_DP_HASH", 35, 4), nicira_et("NXOXM_ET_DP_HASH", 0, 4)}},
     {"recirc_id", "", key::kRecircId, 32, M::kNone, F::kDecimal, P::kNone, kRo, {nxm_nx("NXM_NX_RECIRC_ID", 36, 4)}},
     {"packet_type", "", key::kPacketType, 32, M::kNone, F::kPacketType, P::kNone, kRo, {oxm_of("OXM_OF_PACKET_TYPE", 44, 4, kOf15)}},
     {"conj_id", "", key::kConjId, 32, M::kNone, F::kDecimal, P::kNone, kRo, {nxm_nx("NXM_NX_CONJ_ID", 37, 4)}},

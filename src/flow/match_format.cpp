@@ -10,7 +10,8 @@ using namespace text;
 // Collects "name=value," pieces of one match.
 class Writer {
   public:
-    Writer(const Match& match, const PortNames* names) : match_(match), names_(names) {}
+    Writer(const Match& match, const PortNames* names, bool is_flow)
+        : match_(match), names_(names), is_flow_(is_flow) {}
 
     std::string run();
 
@@ -44,6 +45,7 @@ class Writer {
 
     const Match& match_;
     const PortNames* names_;
+    bool is_flow_;  // a whole packet: all tunnel flags are known, not only the one a match can name
     std::string out_;
     std::uint64_t eth_type_ = 0;
     bool skip_type_ = false, skip_proto_ = false;
@@ -109,9 +111,9 @@ std::string Writer::run() {
     mac("dl_src", key::kEthSrc);
     mac("dl_dst", key::kEthDst);
     if (!skip_type_ && mask(key::kEthType)) put("dl_type", fmt::format("0x{:04x}", value(key::kEthType)));
+    nsh();
     addresses();
     network();
-    nsh();
     transport();
     if (!out_.empty()) out_.pop_back();
     return std::move(out_);
@@ -199,7 +201,12 @@ void Writer::tunnel() {
     if (mask(key::kTunErspanHwid)) put("tun_erspan_hwid", format_c_hex(value(key::kTunErspanHwid)));
     if (mask(key::kTunGtpuFlags)) put("gtpu_flags", format_c_hex(value(key::kTunGtpuFlags)));
     number("gtpu_msgtype", key::kTunGtpuMsgtype);
-    row("tun_flags");
+    const auto flags = static_cast<std::uint32_t>(value(key::kTunFlags));
+    if (is_flow_ && mask(key::kTunFlags)) {
+        put("tun_flags", format_flags({flags & 0xf, 0xf}, tun_flag_names(), 0xf));
+    } else {
+        row("tun_flags");
+    }
 }
 
 void Writer::vlan() {
@@ -260,7 +267,14 @@ void Writer::nsh() {
     if (eth_type_ != 0x894f) return;
     for (const std::string_view name : {"nsh_flags", "nsh_ttl", "nsh_mdtype", "nsh_np", "nsh_spi", "nsh_si",
                                         "nsh_c1", "nsh_c2", "nsh_c3", "nsh_c4"}) {
-        row(name);
+        // Context headers print 0 as "0x0", unlike every other number.
+        const FieldInfo& field = field_info(field_by_name(name));
+        const bool zero = name.starts_with("nsh_c") && field_get(field, match_.value).is_zero();
+        if (zero && field_mask(field, match_) == field_value_mask(field)) {
+            put(name, "0x0");
+        } else {
+            row(name);
+        }
     }
 }
 
@@ -296,6 +310,13 @@ constexpr FieldLoc kContext[] = {
     key::kTunErspanHwid, key::kTunGtpuFlags, key::kTunGtpuMsgtype, key::kPacketType,
 };
 
+// Shown for packets that came through a tunnel, 0 or not.
+constexpr FieldLoc kTunnel[] = {
+    key::kTunSrc,       key::kTunDst,       key::kTunIpv6Src,     key::kTunIpv6Dst,
+    key::kTunGbpId,     key::kTunGbpFlags,  key::kTunTos,         key::kTunTtl,
+    key::kTunErspanVer, key::kTunGtpuFlags, key::kTunGtpuMsgtype, key::kTunFlags,
+};
+
 void reveal_network(const FlowKey& flow, FlowKey& mask) {
     std::uint64_t type = flow.get(key::kEthType);
     if (flow.get(key::kPacketType) >> 16 == 1) type = flow.get(key::kPacketType) & 0xffff;
@@ -322,12 +343,12 @@ void reveal_network(const FlowKey& flow, FlowKey& mask) {
         show({key::kNshFlags, key::kNshTtl, key::kNshMdtype, key::kNshNp, key::kNshSpi, key::kNshSi});
         if (flow.get(key::kNshMdtype) == 1) show({key::kNshC1, key::kNshC2, key::kNshC3, key::kNshC4});
     }
-    if (!ip4 && !ip6) return;
+    if (!ip4 && !ip6 && type != 0x894f) return;
     show({key::kIpProto, key::kIpTos, key::kIpTtl, key::kIpFrag});
     const std::uint64_t proto = flow.get(key::kIpProto);
     if (flow.get(key::kIpFrag) & kFragLater) return;
     const bool icmp6 = ip6 && proto == 58;
-    if ((ip4 && proto == 1) || icmp6 || proto == 6 || proto == 17 || proto == 132) {
+    if ((ip4 && (proto == 1 || proto == 2)) || icmp6 || proto == 6 || proto == 17 || proto == 132) {
         show({key::kTpSrc, key::kTpDst});
     }
     if (proto == 6) show({key::kTcpFlags});
@@ -337,7 +358,7 @@ void reveal_network(const FlowKey& flow, FlowKey& mask) {
 }  // namespace
 
 std::string format_match(const Match& match, const PortNames* names) {
-    return Writer{match, names}.run();
+    return Writer{match, names, false}.run();
 }
 
 std::string format_flow(const FlowKey& flow, const PortNames* names) {
@@ -363,13 +384,20 @@ std::string format_flow(const FlowKey& flow, const PortNames* names) {
             match.mask.set(key::kCtDst, kAllBits);
         }
     }
-    for (const FieldLoc f :
-         {key::kPacketType, key::kInPort, key::kEthSrc, key::kEthDst, key::kEthType, key::kVlanTci})
-        match.mask.set(f, kAllBits);
-    if (flow.get(key::kVlanTci) & kVlanPresent) match.mask.set(key::kVlan1Tci, kAllBits);
+    match.mask.set(key::kPacketType, kAllBits);
+    match.mask.set(key::kInPort, kAllBits);
+    if (flow.get(key::kPacketType) == 0) {
+        for (const FieldLoc f : {key::kEthSrc, key::kEthDst, key::kEthType, key::kVlanTci})
+            match.mask.set(f, kAllBits);
+        if (flow.get(key::kVlanTci) & kVlanPresent) match.mask.set(key::kVlan1Tci, kAllBits);
+    }
+    if (flow.get(key::kTunDst) != 0 || !flow.get_wide(key::kTunIpv6Dst).is_zero()) {
+        for (const FieldLoc f : kTunnel)
+            match.mask.set_wide(f, low_mask(f.bits));
+    }
     reveal_network(flow, match.mask);
     match.normalize();
-    return format_match(match, names);
+    return Writer{match, names, true}.run();
 }
 
 }  // namespace sluice

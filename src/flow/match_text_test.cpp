@@ -151,6 +151,32 @@ TEST(FlowLine, prints_every_field_a_packet_has) {
          "arp,reg0=0x3,in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,arp_spa=0."
          "0.0.0,"
          "arp_tpa=0.0.0.0,arp_op=1,arp_sha=00:00:00:00:00:00,arp_tha=00:00:00:00:00:00"},
+        // Taken from ovs-appctl ofproto/trace of Open vSwitch 3.1.
+        {"in_port=1,ip,nw_proto=2",
+         "ip,in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,nw_src=0.0.0.0,nw_"
+         "dst=0.0.0.0,nw_proto=2,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=no,tp_src=0,tp_dst=0"},
+        {"in_port=1,mpls,mpls_label=5",
+         "mpls,in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,mpls_label=5,mpls_"
+         "tc=0,mpls_ttl=0,mpls_bos=0,mpls_lse1=0,mpls_lse2=0"},
+        {"in_port=1,udp,nw_frag=later",
+         "udp,in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,nw_src=0.0.0.0,nw_"
+         "dst=0.0.0.0,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=later"},
+        {"in_port=1,udp,ct_state=trk|new,ct_nw_src=1.2.3.4,ct_nw_proto=6,recirc_id=0x1",
+         "recirc_id=0x1,ct_state=new|trk,ct_nw_src=1.2.3.4,ct_nw_dst=0.0.0.0,ct_nw_proto=6,ct_tp_src=0,ct_tp_"
+         "dst=0,eth,udp,in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,nw_src=0."
+         "0.0.0,nw_dst=0.0.0.0,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=no,tp_src=0,tp_dst=0"},
+        {"in_port=1,tun_src=1.2.3.4,tun_dst=2.3.4.5,tcp",
+         "tcp,tun_src=1.2.3.4,tun_dst=2.3.4.5,tun_ipv6_src=::,tun_ipv6_dst=::,tun_gbp_id=0,tun_gbp_flags=0,"
+         "tun_tos=0,tun_ttl=0,tun_erspan_ver=0,gtpu_flags=0,gtpu_msgtype=0,tun_flags=0,in_port=1,vlan_tci="
+         "0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,nw_src=0.0.0.0,nw_dst=0.0.0.0,nw_tos=0,nw_"
+         "ecn=0,nw_ttl=0,nw_frag=no,tp_src=0,tp_dst=0,tcp_flags=0"},
+        {"in_port=1,dl_type=0x894f,nsh_mdtype=1,nsh_spi=3",
+         "in_port=1,vlan_tci=0x0000,dl_src=00:00:00:00:00:00,dl_dst=00:00:00:00:00:00,dl_type=0x894f,nsh_"
+         "flags=0,nsh_ttl=0,nsh_mdtype=1,nsh_np=0,nsh_spi=0x3,nsh_si=0,nsh_c1=0x0,nsh_c2=0x0,nsh_c3=0x0,nsh_"
+         "c4=0x0,nw_proto=0,nw_tos=0,nw_ecn=0,nw_ttl=0,nw_frag=no"},
+        {"packet_type=(1,0x800),in_port=1,nw_src=1.2.3.4",
+         "packet_type=(1,0x800),in_port=1,nw_src=1.2.3.4,nw_dst=0.0.0.0,nw_proto=0,nw_tos=0,nw_ecn=0,nw_ttl="
+         "0,nw_frag=no"},
     };
     for (const auto& [in, out] : cases) {
         const auto flow = parse_flow(in);
