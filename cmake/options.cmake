@@ -7,6 +7,10 @@ target_compile_options(sluice_options INTERFACE
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   target_compile_options(sluice_options INTERFACE -march=${SLUICE_MARCH})
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 sees overlapping copies in std::string's operator+ at -O3 (GCC bug 105651).
+  target_compile_options(sluice_options INTERFACE -Wno-restrict)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(sluice_options INTERFACE -Wthread-safety)
 endif()
