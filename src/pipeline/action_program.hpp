@@ -65,6 +65,7 @@ enum class HeaderPart : std::uint8_t {
     kArpTpa,
     kArpSha,
     kArpTha,
+    kNdReserved,
     kNdTarget,
     kNdSll,
     kNdTll,

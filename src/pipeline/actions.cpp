@@ -11,22 +11,24 @@ namespace sluice::pipeline {
 
 namespace {
 
-/// Drops from a group the packets that take no further action.
-void remove_done(const PacketSet& set, Group& group) {
-    unsigned kept = 0;
-    for (unsigned g = 0; g < group.count; ++g) {
-        if (!(set.done >> group.index[g] & 1)) group.index[kept++] = group.index[g];
-    }
-    group.count = static_cast<std::uint8_t>(kept);
-}
-
 /// A run of bits inside a field; the field may be 128 bits wide.
 U128 read_bits(const FlowKey& key, FieldLoc loc, unsigned offset, unsigned bits) {
     return (key.get_wide(loc) >> offset) & low_mask(bits);
 }
 
-void write_bits(FlowKey& key, FieldLoc loc, U128 value, U128 mask) {
-    key.set_wide(loc, (key.get_wide(loc) & ~mask) | (value & mask));
+/// Writes bits of a key field and, if they changed, the header they stand for.
+void change(PacketSet& set, unsigned i, const Op& op, U128 value, U128 mask) {
+    FlowKey& key = set.key[i];
+    const U128 before = key.get_wide(op.loc);
+    const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
+    const U128 after = (before & ~mask) | (value & mask);
+    if (after == before) return;
+    key.set_wide(op.loc, after);
+    if (op.part == HeaderPart::kVlanTci) {
+        write_vlan(set, i, tci);
+    } else if (op.part != HeaderPart::kNone) {
+        write_back(set, i, op.part);
+    }
 }
 
 classify::WordSet words_of(FieldLoc loc) {
@@ -46,6 +48,7 @@ enum class SetRank {
     kSets,
     kQueue,
     kOutput,
+    kResubmit,
     kNone
 };
 SetRank rank_of(const Op& op) {
@@ -76,8 +79,9 @@ SetRank rank_of(const Op& op) {
         case OpCode::kOutputAll:
         case OpCode::kOutputNormal:
         case OpCode::kOutputController:
-        case OpCode::kResubmit:
             return SetRank::kOutput;
+        case OpCode::kResubmit:
+            return SetRank::kResubmit;
         default:
             return SetRank::kNone;
     }
@@ -114,9 +118,8 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
             return normal(set, group, path);
         case OpCode::kOutputController: {
             const auto* action = op.source ? std::get_if<ControllerAction>(&op.source->kind) : nullptr;
-            const std::uint8_t reason = action                                  ? action->reason
-                                        : path.rule && path.rule->is_table_miss ? std::uint8_t{0}
-                                                                                : std::uint8_t{1};
+            const std::uint8_t reason =
+                action && action->reason != 1 ? action->reason : controller_reason(path);
             return punt(set, group, path, reason, static_cast<std::uint16_t>(op.arg),
                         action ? action->controller_id : std::uint16_t{0}, action);
         }
@@ -127,6 +130,7 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
                 one.count = 1;
                 one.index[0] = group.index[g];
                 const U128 value = read_bits(set.key[one.index[0]], op.loc2, op.offset2, op.bits);
+                if (value.hi != 0 || value.lo > 0xffff) continue;  // an OpenFlow 1.0 number: 16 bits
                 output_number(set, one, path, static_cast<std::uint32_t>(value.lo),
                               static_cast<std::uint16_t>(op.arg));
             }
@@ -155,40 +159,37 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
         case OpCode::kResubmit:
             return resubmit(set, group, path, op);
         case OpCode::kGoto:
-            if (path.resubmits >= kMaxResubmits) {
-                for (unsigned g = 0; g < group.count; ++g)
-                    set.reason[group.index[g]] = DropReason::kTooManyResubmits;
-                return;
-            }
-            ++path.resubmits;
-            return run_table(set, group, path, op.table, true);
+            if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
+            if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);
+            return run_table(set, group, path, op.table, Entry::kGoto);
         case OpCode::kClone:
             return clone(set, group, path, op);
         case OpCode::kExit:
-            for (unsigned g = 0; g < group.count; ++g)
+            // It ends everything for these packets, their action sets too.
+            for (unsigned g = 0; g < group.count; ++g) {
                 set.done |= 1U << group.index[g];
+                set.action_set[group.index[g]] = 0;
+            }
             return;
         case OpCode::kClearActions:
             for (unsigned g = 0; g < group.count; ++g)
                 set.action_set[group.index[g]] = 0;
-            return;
+            return update_actset_output(set, group, path);
         case OpCode::kWriteActions:
             for (unsigned g = 0; g < group.count; ++g) {
                 auto& head = set.action_set[group.index[g]];
-                if (action_set_count == action_set_nodes.size()) {
-                    set.reason[group.index[g]] = DropReason::kTooManyResubmits;
-                    continue;
-                }
                 // Neighbours in a group mostly share what they had: share the new node too.
                 const auto& newest = action_set_nodes[action_set_count - 1U];
                 if (g > 0 && newest.program == op.nested.get() && newest.previous == head) {
                     head = static_cast<std::uint16_t>(action_set_count - 1U);
                     continue;
                 }
+                if (action_set_count == action_set_nodes.size())
+                    return fail(set, group, path, DropReason::kTooManyResubmits);
                 action_set_nodes[action_set_count] = {op.nested.get(), head};
                 head = action_set_count++;
             }
-            return;
+            return update_actset_output(set, group, path);
         case OpCode::kSetQueue:
         case OpCode::kPopQueue:
             return;
@@ -207,9 +208,10 @@ void Executor::Impl::set_field(PacketSet& set, const Group& group, Path& path, c
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         FlowKey& key = set.key[i];
-        if (op.prereq != Prereq::kNone && !prereq_present(op.prereq, key)) continue;
-        write_bits(key, op.loc, op.value, op.mask);
-        if (op.part != HeaderPart::kNone) write_back(set, i, op.part);
+        const bool applies =
+            op.prereq == Prereq::kNone || prereq_present(op.prereq, key) ||
+            (op.flag && (prereq_present(Prereq::kUdp, key) || prereq_present(Prereq::kSctp, key)));
+        if (applies) change(set, i, op, op.value, op.mask);
     }
 }
 
@@ -225,8 +227,7 @@ void Executor::Impl::move_field(PacketSet& set, const Group& group, Path& path, 
         const unsigned i = group.index[g];
         FlowKey& key = set.key[i];
         if (!prereq_present(op.prereq, key) || !prereq_present(source_prereq, key)) continue;
-        write_bits(key, op.loc, read_bits(key, op.loc2, op.offset2, op.bits) << op.offset, mask);
-        if (op.part != HeaderPart::kNone) write_back(set, i, op.part);
+        change(set, i, op, read_bits(key, op.loc2, op.offset2, op.bits) << op.offset, mask);
     }
     // The target is as different from packet to packet as the source.
     if (!words_of(op.loc2).within(path.uniform)) {
@@ -244,8 +245,7 @@ void Executor::Impl::vlan_op(PacketSet& set, const Group& group, Path& path, con
         const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
         switch (op.code) {
             case OpCode::kPushVlan:
-                // A new tag starts with the outer one's VLAN and priority (OpenFlow 1.5 §5.8).
-                push_tag(set, i, static_cast<std::uint16_t>(op.arg), tci & 0xefffU);
+                push_tag(set, i, static_cast<std::uint16_t>(op.arg));
                 break;
             case OpCode::kStripVlan:
                 pop_tag(set, i);
@@ -253,12 +253,12 @@ void Executor::Impl::vlan_op(PacketSet& set, const Group& group, Path& path, con
             case OpCode::kSetVlanVid:
                 if (!(tci & kVlanPresent) && !op.flag) break;
                 key.set(key::kVlanTci, (tci & 0xe000U) | kVlanPresent | op.arg);
-                write_back(set, i, HeaderPart::kVlanTci);
+                write_vlan(set, i, tci);
                 break;
             default:
                 if (!(tci & kVlanPresent) && !op.flag) break;
                 key.set(key::kVlanTci, (tci & 0x0fffU) | kVlanPresent | op.arg << 13);
-                write_back(set, i, HeaderPart::kVlanTci);
+                write_vlan(set, i, tci);
                 break;
         }
     }
@@ -275,12 +275,20 @@ void Executor::Impl::mpls_op(PacketSet& set, Group& group, Path& path, const Op&
         const auto type = key.get(key::kEthType);
         const bool labelled = type == 0x8847 || type == 0x8848;
         bool keep = true;
+        const auto fail_one = [&](DropReason reason) {
+            Group one;
+            one.count = 1;
+            one.index[0] = static_cast<std::uint8_t>(i);
+            fail(set, one, path, reason);
+        };
         switch (op.code) {
             case OpCode::kPushMpls:
-                push_mpls(set, i, static_cast<std::uint16_t>(op.arg));
+                keep = push_mpls(set, i, static_cast<std::uint16_t>(op.arg));
+                if (!keep) fail_one(DropReason::kUnsupported);
                 break;
             case OpCode::kPopMpls:
-                pop_mpls(set, i, static_cast<std::uint16_t>(op.arg));
+                keep = pop_mpls(set, i, static_cast<std::uint16_t>(op.arg));
+                if (!keep) fail_one(DropReason::kUnsupported);
                 break;
             case OpCode::kSetMplsTtl:
                 if (!labelled) break;
@@ -363,8 +371,7 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
         if (set.stack_size[i] == 0) continue;
         const U128 value = set.stack[i][--set.stack_size[i]];
         if (!prereq_present(op.prereq, key)) continue;
-        write_bits(key, op.loc, value << op.offset, mask);
-        if (op.part != HeaderPart::kNone) write_back(set, i, op.part);
+        change(set, i, op, value << op.offset, mask);
     }
     path.uniform.remove(op.loc.word);
     if (op.loc.bits == 128) path.uniform.remove(op.loc.word + 1U);
@@ -372,22 +379,13 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
 
 void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
     const std::uint8_t table = op.table == 0xff ? path.table : op.table;
-    const auto fail = [&](DropReason reason) {
-        for (unsigned g = 0; g < group.count; ++g) {
-            set.reason[group.index[g]] = reason;
-            set.done |= 1U << group.index[g];
-        }
-        if (trace) trace->note(kDropReasonTexts[static_cast<std::size_t>(reason)], path.depth);
-    };
-    const bool deepens = table <= path.table;
-    if (deepens && path.depth + 1U > kMaxResubmitDepth) return fail(DropReason::kTooDeep);
-    if (path.resubmits >= kMaxResubmits) return fail(DropReason::kTooManyResubmits);
+    if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
+    if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);
     const std::uint8_t here = path.table;
     const auto depth = path.depth;
-    ++path.resubmits;
-    path.depth = static_cast<std::uint16_t>(path.depth + (deepens ? 1 : 0));
+    path.depth = static_cast<std::uint16_t>(path.depth + (table <= here ? 1 : 0));
     if (OfPort{op.arg} == OfPort::kInPort) {
-        run_table(set, group, path, table, false);
+        run_table(set, group, path, table, Entry::kResubmit);
     } else {
         resubmit_as(set, group, path, table, op.arg);
     }
@@ -419,51 +417,99 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
         one.count = 1;
         one.index[0] = group.index[g];
         Path taken = path;
-        run_rule(set, one, taken, rule, false);
+        run_rule(set, one, taken, rule, Entry::kResubmit);
         path.join(taken);
     }
 }
 
 void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    ensure_lines(set, group, path, kAllLines);
     PacketSet& copies = push_set();
     copies.count = 0;
-    copies.done = copies.punted = copies.sent = 0;
+    copies.done = copies.punted = copies.sent = copies.failed = 0;
     Group all;
+    std::uint8_t original[kMaxBurst];
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
+        if (!trace) counters.copied.add(1);
         Packet* copy = packet_copy(set.packet[i]);
         if (!copy) {
-            if (!trace)
-                counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1),
-                    counters.copied.add(1);
+            if (!trace) counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1);
+            set.sent |= 1U << i;
             continue;
         }
-        if (!trace) counters.copied.add(1);
         const unsigned to = copies.count++;
+        original[to] = static_cast<std::uint8_t>(i);
         all.index[all.count++] = static_cast<std::uint8_t>(to);
         copies.packet[to] = copy;
+        copies.next[to] = set.next[i];
         copies.l3[to] = set.l3[i];
         copies.l4[to] = set.l4[i];
+        copies.l3_end[to] = set.l3_end[i];
+        copies.routing[to] = set.routing[i];
+        copies.tags[to] = set.tags[i];
         copies.pending[to] = PortIndex::kNone;
-        copies.action_set[to] = 0;
+        copies.action_set[to] = set.action_set[i];
         copies.stack_size[to] = set.stack_size[i];
         copies.reason[to] = DropReason::kActionDrop;
         copies.key[to] = set.key[i];
         for (unsigned n = 0; n < set.stack_size[i]; ++n)
             copies.stack[to][n] = set.stack[i][n];
-        set.sent |= 1U << i;  // its clone accounts for it, whatever becomes of the rest
     }
     if (copies.count > 0) {
         Path inner = path;
         execute(copies, all, inner, *op.nested);
         path.resubmits = inner.resubmits;
-        finish(copies, inner);
+        run_clone_end(set, copies, inner, original);
     }
     pop_set();
 }
 
+/// What a clone leaves behind for its original: whether anything went out, and what ends everything.
+void Executor::Impl::run_clone_end(PacketSet& set, PacketSet& copies, Path& path,
+                                   const std::uint8_t* original) noexcept {
+    std::uint32_t exited = 0;
+    for (unsigned n = 0; n < copies.count; ++n) {
+        if (copies.done >> n & 1) exited |= 1U << n;
+    }
+    finish(copies, path);
+    for (unsigned n = 0; n < copies.count; ++n) {
+        const std::uint32_t bit = 1U << original[n];
+        if (copies.failed >> n & 1) {
+            set.failed |= bit;
+            set.reason[original[n]] = copies.reason[n];
+        }
+        if (exited >> n & 1) {
+            set.done |= bit;
+            set.action_set[original[n]] = 0;
+        }
+        const bool left = copies.pending[n] != PortIndex::kNone || ((copies.sent | copies.punted) >> n & 1);
+        if (left) set.sent |= bit;  // the packet is not a drop if its clone got away
+        if (!left && set.reason[original[n]] == DropReason::kActionDrop)
+            set.reason[original[n]] = copies.reason[n];
+    }
+}
+
+void Executor::Impl::update_actset_output(PacketSet& set, const Group& group, Path& path) noexcept {
+    ensure_lines(set, group, path, 1U << (key::kActsetOutput.word / 8));
+    path.uniform.remove(key::kActsetOutput.word);
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        std::uint32_t port = kActsetUnset;
+        for (std::uint16_t node = set.action_set[i]; node != 0 && port == kActsetUnset;
+             node = action_set_nodes[node].previous) {
+            for (const Op& op : action_set_nodes[node].program->ops) {
+                const auto* action = op.source ? std::get_if<OutputAction>(&op.source->kind) : nullptr;
+                if (action) port = to_int(action->port);
+            }
+        }
+        set.key[i].set(key::kActsetOutput, port);
+    }
+}
+
 void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
-    set.done = 0;
+    set.done = set.failed;
+    path.in_action_set = true;
     std::uint32_t open = set.count == 32 ? ~0U : (1U << set.count) - 1;
     while (open != 0) {
         const auto head = set.action_set[__builtin_ctz(open)];
@@ -474,7 +520,10 @@ void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
             group.index[group.count++] = static_cast<std::uint8_t>(i);
             open &= ~(1U << i);
         }
-        if (head == 0) continue;
+        remove_done(set, group);
+        if (head == 0 || group.count == 0) continue;
+        for (unsigned g = 0; g < group.count; ++g)
+            set.action_set[group.index[g]] = 0;
         // Oldest write first; of each singleton kind only the newest op counts, all set-field ops do.
         std::uint16_t chain[64];
         unsigned depth = 0;
@@ -488,7 +537,10 @@ void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
                     single[static_cast<std::size_t>(rank)] = &op;
             }
         }
-        if (!single[static_cast<std::size_t>(SetRank::kOutput)]) continue;  // nothing to do without output
+        const Op*& output_op = single[static_cast<std::size_t>(SetRank::kOutput)];
+        const Op*& resubmit_op = single[static_cast<std::size_t>(SetRank::kResubmit)];
+        if (output_op) resubmit_op = nullptr;
+        if (!output_op && !resubmit_op) continue;  // nothing to do without a way out
         for (std::size_t rank = 0; rank < static_cast<std::size_t>(SetRank::kNone); ++rank) {
             if (rank == static_cast<std::size_t>(SetRank::kSets)) {
                 for (unsigned n = depth; n-- > 0;) {

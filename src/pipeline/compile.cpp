@@ -32,12 +32,14 @@ HeaderPart header_part(const FieldInfo& field) {
             return HeaderPart::kNone;
         }
         case 7:
-            return loc.shift >= 32 ? HeaderPart::kIpv6Label : HeaderPart::kMplsLse;
+            if (loc.shift >= 32) return HeaderPart::kIpv6Label;
+            return field.prereq == Prereq::kMpls ? HeaderPart::kMplsLse : HeaderPart::kNdReserved;
         case 8:
             return HeaderPart::kIpv6Src;
         case 10:
             return HeaderPart::kIpv6Dst;
         case 12:
+            if (loc.shift >= 48) return HeaderPart::kNone;  // nd_options_type
             return arp ? HeaderPart::kArpSha : HeaderPart::kNdSll;
         case 13:
             return arp ? HeaderPart::kArpTha : HeaderPart::kNdTll;
@@ -134,6 +136,8 @@ class Compiler {
         op.part = header_part(field);
         op.prereq = field.prereq;
         op.loc = field.loc;
+        // mod_tp_src and mod_tp_dst know no protocol: they apply to UDP and SCTP too.
+        op.flag = a.style == SetFieldAction::Style::kLegacy && field.prereq == Prereq::kTcp;
         op.value = a.value & a.mask;
         op.mask = a.mask;
         return {};

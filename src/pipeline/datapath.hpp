@@ -38,8 +38,12 @@ struct PortEntry {
     unsigned bridge = 0;                      ///< BridgeEntry::index
     bool up = true;                           ///< OFPPC_PORT_DOWN clear and link usable
     bool no_receive = false, no_forward = false, no_flood = false, no_packet_in = false;
+    bool no_receive_stp = false;  ///< OFPPC_NO_RECV_STP: the same for 01:80:c2:00:00:00 only
+    bool is_protected = false;    ///< Port:protected: NORMAL doesn't join two of them
     VlanMode vlan_mode = VlanMode::kTrunk;
     std::uint16_t tag = 0;                            ///< access or native VLAN
+    std::shared_ptr<const std::bitset<4096>> cvlans;  ///< dot1q-tunnel; null: all
+    std::uint16_t qinq_ethertype = 0x88a8;
     std::shared_ptr<const std::bitset<4096>> trunks;  ///< null: all
     std::uint8_t priority_tags = 0;                   ///< 0 never, 1 if-nonzero, 2 always
     std::uint32_t mtu = 1500;
@@ -56,6 +60,7 @@ struct BridgeEntry {
     FragmentMode fragments = FragmentMode::kNormal;
     bool miss_to_controller = false;  ///< some controller wants NO_MATCH packet-ins
     bool forward_bpdu = false;
+    std::shared_ptr<const std::bitset<4096>> flood_vlans;  ///< VLANs in which nothing is learned; null: none
     unsigned miss_send_len = 128;
 };
 
@@ -79,7 +84,9 @@ struct PuntRecord {
     Packet* packet = nullptr;  ///< owned by the receiver
     unsigned bridge = 0;
     OfPort in_port{};
-    std::uint8_t reason = 0;  ///< OFPR_*: 0 no match, 1 action, 2 invalid ttl
+    std::uint8_t reason =
+        0;  ///< OFPR_* of OpenFlow 1.4: 0 no match, 1 action, 2 invalid TTL, 3 action set, 5 packet-out
+    bool table_miss = false;  ///< reason 1 from a table-miss rule: OpenFlow 1.3+ says no match
     std::uint8_t table = 0;
     std::uint64_t cookie = 0;
     std::uint16_t max_len = 0xffff;

@@ -19,19 +19,29 @@ std::uint8_t* bytes_of(Packet* packet) {
     return rte_pktmbuf_mtod(packet, std::uint8_t*);
 }
 
-/// Offset of the transport checksum for a protocol, or 0.
-unsigned checksum_offset(std::uint8_t proto) {
+/// Bytes of the transport part that are in the first segment.
+std::uint32_t l4_size(const PacketSet& set, unsigned i) {
+    return set.l4[i] == kNoOffset ? 0 : set.l3_end[i] - set.l4[i];
+}
+
+/// Offset of the transport checksum in a transport part of this size, or 0.
+unsigned checksum_offset(std::uint8_t proto, std::uint32_t size, bool v6) {
     switch (proto) {
         case 6:
-            return 16;
+            return size >= 20 ? 16 : 0;
         case 17:
-            return 6;
+            return size >= 8 ? 6 : 0;
         case 1:
+            return size >= 8 && !v6 ? 2 : 0;
         case 58:
-            return 2;
+            return size >= 8 && v6 ? 2 : 0;
         default:
             return 0;
     }
+}
+
+bool is_type(const FlowKey& key, std::uint16_t type) {
+    return key.get(key::kEthType) == type;
 }
 
 /// Covers a change of `size` bytes (even) in the transport checksum. in_pseudo: they are part of the
@@ -41,7 +51,7 @@ void fix_transport(PacketSet& set, unsigned i, const std::uint8_t* from, const s
     if (set.l4[i] == kNoOffset) return;
     const FlowKey& key = set.key[i];
     const auto proto = static_cast<std::uint8_t>(key.get(key::kIpProto));
-    const unsigned at = checksum_offset(proto);
+    const unsigned at = checksum_offset(proto, l4_size(set, i), is_type(key, kTypeIpv6));
     if (at == 0 || (in_pseudo && proto == 1)) return;
     std::uint8_t* field = bytes_of(set.packet[i]) + set.l4[i] + at;
     const std::uint16_t old = load_be16(field);
@@ -86,42 +96,51 @@ void write_ipv6_address(PacketSet& set, unsigned i, unsigned offset, U128 value)
     std::uint8_t next[16];
     store_be64(next, value.hi);
     store_be64(next + 8, value.lo);
-    replace(set, i, bytes_of(set.packet[i]) + set.l3[i] + offset, next, 16, false, false, true);
+    const bool covered = offset == 8 || !set.routing[i];
+    replace(set, i, bytes_of(set.packet[i]) + set.l3[i] + offset, next, 16, false, false, covered);
 }
 
 void write_port(PacketSet& set, unsigned i, unsigned offset, std::uint64_t value) noexcept {
-    if (set.l4[i] == kNoOffset) return;
+    const std::uint32_t size = l4_size(set, i);
     std::uint8_t* l4 = bytes_of(set.packet[i]) + set.l4[i];
     const auto proto = set.key[i].get(key::kIpProto);
     std::uint8_t next[2];
     store_be16(next, static_cast<std::uint16_t>(value));
-    if (proto != 132) {
-        if (proto == 6 || proto == 17) replace(set, i, l4 + offset, next, 2, false, true, false);
-        return;
+    if (proto == 6) {
+        const std::uint32_t header = size >= 20 ? (l4[12] >> 4) * 4U : 0;
+        if (header >= 20 && header <= size) replace(set, i, l4 + offset, next, 2, false, true, false);
+    } else if (proto == 17) {
+        if (size >= 8) replace(set, i, l4 + offset, next, 2, false, true, false);
+    } else if (proto == 132 && size >= 12 && set.packet[i]->nb_segs == 1) {
+        // A CRC is linear: a wrong checksum stays as wrong as it was.
+        const wire::Bytes body{l4, size};
+        std::uint32_t stored;
+        std::memcpy(&stored, l4 + 8, 4);
+        const std::uint32_t error = stored ^ wire::sctp_checksum(body);
+        std::memcpy(l4 + offset, next, 2);
+        stored = wire::sctp_checksum(body) ^ error;
+        std::memcpy(l4 + 8, &stored, 4);
     }
-    // SCTP: keep a wrong checksum as wrong as it was (a CRC is linear).
-    const Packet* packet = set.packet[i];
-    if (packet->nb_segs != 1 || packet->data_len < set.l4[i] + 12U) return;
-    const wire::Bytes body{l4, static_cast<std::size_t>(packet->data_len - set.l4[i])};
-    std::uint32_t stored;
-    std::memcpy(&stored, l4 + 8, 4);
-    const std::uint32_t error = stored ^ wire::sctp_checksum(body);
-    std::memcpy(l4 + offset, next, 2);
-    stored = wire::sctp_checksum(body) ^ error;
-    std::memcpy(l4 + 8, &stored, 4);
 }
 
 /// Type or code of ICMP and ICMPv6.
 void write_icmp_byte(PacketSet& set, unsigned i, unsigned offset, std::uint64_t value) noexcept {
-    if (set.l4[i] == kNoOffset) return;
+    if (l4_size(set, i) < 8) return;
     std::uint8_t* l4 = bytes_of(set.packet[i]) + set.l4[i];
     std::uint8_t next[2] = {l4[0], l4[1]};
     next[offset] = static_cast<std::uint8_t>(value);
     replace(set, i, l4, next, 2, false, true, false);
 }
 
+void write_nd_word(PacketSet& set, unsigned i) noexcept {
+    if (l4_size(set, i) < 8) return;
+    std::uint8_t next[4];
+    store_be32(next, static_cast<std::uint32_t>(set.key[i].get(key::kNdReserved)));
+    replace(set, i, bytes_of(set.packet[i]) + set.l4[i] + 4, next, 4, false, true, false);
+}
+
 void write_nd_target(PacketSet& set, unsigned i) noexcept {
-    if (set.l4[i] == kNoOffset) return;
+    if (l4_size(set, i) < 24) return;
     const U128 value = set.key[i].get_wide(key::kNdTarget);
     std::uint8_t next[16];
     store_be64(next, value.hi);
@@ -129,11 +148,10 @@ void write_nd_target(PacketSet& set, unsigned i) noexcept {
     replace(set, i, bytes_of(set.packet[i]) + set.l4[i] + 8, next, 16, false, true, false);
 }
 
-/// Source (type 1) or target (type 2) link-layer address option.
+/// Source (type 1) or target (type 2) link-layer address options.
 void write_nd_option(PacketSet& set, unsigned i, std::uint8_t type, std::uint64_t mac) noexcept {
-    if (set.l4[i] == kNoOffset) return;
+    const std::uint32_t size = l4_size(set, i);
     std::uint8_t* l4 = bytes_of(set.packet[i]) + set.l4[i];
-    const std::uint32_t size = set.packet[i]->data_len - set.l4[i];
     for (std::uint32_t at = 24; at + 8 <= size;) {
         const std::uint32_t bytes = std::uint32_t{l4[at + 1]} * 8;
         if (bytes == 0 || bytes > size - at) return;
@@ -141,14 +159,9 @@ void write_nd_option(PacketSet& set, unsigned i, std::uint8_t type, std::uint64_
             std::uint8_t next[6];
             store_mac(next, mac);
             replace(set, i, l4 + at + 2, next, 6, false, true, false);
-            return;
         }
         at += bytes;
     }
-}
-
-bool is_type(const FlowKey& key, std::uint16_t type) {
-    return key.get(key::kEthType) == type;
 }
 
 void write_tos(PacketSet& set, unsigned i) noexcept {
@@ -170,10 +183,12 @@ void write_arp(PacketSet& set, unsigned i, unsigned offset, std::uint64_t value,
     if (size == 2) store_be16(at, static_cast<std::uint16_t>(value));
 }
 
-/// Moves what lies before the network header by `delta` bytes.
+/// Moves what lies behind the tags by `delta` bytes.
 void shift_offsets(PacketSet& set, unsigned i, int delta) noexcept {
-    if (set.l3[i] != kNoOffset) set.l3[i] = static_cast<std::uint16_t>(set.l3[i] + delta);
-    if (set.l4[i] != kNoOffset) set.l4[i] = static_cast<std::uint16_t>(set.l4[i] + delta);
+    for (std::uint16_t* offset : {&set.next[i], &set.l3[i], &set.l4[i]}) {
+        if (*offset != kNoOffset) *offset = static_cast<std::uint16_t>(*offset + delta);
+    }
+    set.l3_end[i] = static_cast<std::uint32_t>(static_cast<int>(set.l3_end[i]) + delta);
 }
 
 bool insert_tag(Packet* packet, std::uint16_t ethertype, std::uint16_t tci) noexcept {
@@ -181,7 +196,7 @@ bool insert_tag(Packet* packet, std::uint16_t ethertype, std::uint16_t tci) noex
     if (!front) return false;
     std::memmove(front, front + 4, 12);
     store_be16(front + 12, ethertype);
-    store_be16(front + 14, tci);
+    store_be16(front + 14, tci & 0xefffU);
     if (needs_checksum(packet)) packet->l2_len = (packet->l2_len + 4U) & 0x7fU;
     return true;
 }
@@ -193,76 +208,118 @@ void remove_tag(Packet* packet) noexcept {
     if (needs_checksum(packet)) packet->l2_len = (packet->l2_len - 4U) & 0x7fU;
 }
 
-/// The key's TCI decides: a tag appears, changes or goes.
-void write_vlan(PacketSet& set, unsigned i) noexcept {
+}  // namespace
+
+void write_vlan(PacketSet& set, unsigned i, std::uint16_t before) noexcept {
     FlowKey& key = set.key[i];
     const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
-    const std::uint16_t type = load_be16(bytes_of(set.packet[i]) + 12);
-    const bool tagged = key.get(key::kVlanTpid) != 0 && (type == 0x8100 || type == 0x88a8);
+    if (tci == before) return;
+    const auto tpid = static_cast<std::uint16_t>(key.get(key::kVlanTpid));
     if (!(tci & kVlanPresent)) {
-        key.set(key::kVlanTci, 0);
-        if (tagged) {
-            key.set(key::kVlanTci, kVlanPresent);
-            pop_tag(set, i);
+        // Without the present bit the outermost tag ends the list of tags: all of them go.
+        for (; set.tags[i] > 0; --set.tags[i]) {
+            remove_tag(set.packet[i]);
+            shift_offsets(set, i, -4);
         }
-    } else if (tagged) {
+        key.set(key::kVlanTpid, tci == 0 ? 0 : tpid == 0 ? 0x8100 : tpid);
+        return;
+    }
+    if (tpid == 0) key.set(key::kVlanTpid, 0x8100);
+    if (set.tags[i] > 0) {
+        store_be16(bytes_of(set.packet[i]) + 12, static_cast<std::uint16_t>(key.get(key::kVlanTpid)));
         store_be16(bytes_of(set.packet[i]) + 14, tci & 0xefffU);
-    } else if (insert_tag(set.packet[i], 0x8100, tci & 0xefffU)) {
+        return;
+    }
+    const auto inner = static_cast<std::uint16_t>(key.get(key::kVlan1Tci));
+    if ((inner & kVlanPresent) &&
+        insert_tag(set.packet[i], static_cast<std::uint16_t>(key.get(key::kVlan1Tpid)), inner)) {
+        ++set.tags[i];
         shift_offsets(set, i, 4);
-        key.set(key::kVlanTpid, 0x8100);
+    }
+    if (insert_tag(set.packet[i], static_cast<std::uint16_t>(key.get(key::kVlanTpid)), tci)) {
+        ++set.tags[i];
+        shift_offsets(set, i, 4);
     }
 }
 
-}  // namespace
-
-bool push_tag(PacketSet& set, unsigned i, std::uint16_t ethertype, std::uint16_t tci) noexcept {
+void push_tag(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept {
     FlowKey& key = set.key[i];
-    if (!insert_tag(set.packet[i], ethertype, tci & 0xefffU)) return false;
+    if (!insert_tag(set.packet[i], ethertype, 0)) return;
     shift_offsets(set, i, 4);
+    if (set.tags[i] < 2) ++set.tags[i];
     key.set(key::kVlan1Tci, key.get(key::kVlanTci));
     key.set(key::kVlan1Tpid, key.get(key::kVlanTpid));
-    key.set(key::kVlanTci, tci | kVlanPresent);
+    key.set(key::kVlanTci, kVlanPresent);
     key.set(key::kVlanTpid, ethertype);
-    return true;
 }
 
 void pop_tag(PacketSet& set, unsigned i) noexcept {
     FlowKey& key = set.key[i];
-    if (!(key.get(key::kVlanTci) & kVlanPresent)) return;
-    remove_tag(set.packet[i]);
-    shift_offsets(set, i, -4);
+    if ((key.get(key::kVlanTci) & kVlanPresent) && set.packet[i]->data_len >= 18) {
+        remove_tag(set.packet[i]);
+        shift_offsets(set, i, -4);
+        if (set.tags[i] > 0) --set.tags[i];
+    }
     key.set(key::kVlanTci, key.get(key::kVlan1Tci));
     key.set(key::kVlanTpid, key.get(key::kVlan1Tpid));
     key.set(key::kVlan1Tci, 0);
     key.set(key::kVlan1Tpid, 0);
 }
 
-bool retag(Packet* packet, bool tagged, std::uint16_t tci) noexcept {
-    if (tci == 0) {
-        if (tagged) remove_tag(packet);
-        return true;
+TagPair tags_of(const FlowKey& key) noexcept {
+    const auto outer = key.get(key::kVlanTci), inner = key.get(key::kVlan1Tci);
+    if (!(outer & kVlanPresent)) return 0;
+    TagPair tags = key.get(key::kVlanTpid) << 48 | outer << 32;
+    if (inner & kVlanPresent) tags |= key.get(key::kVlan1Tpid) << 16 | inner;
+    return tags;
+}
+
+bool retag(Packet* packet, TagPair from, TagPair to) noexcept {
+    // As lists, outermost first.
+    const auto list = [](TagPair pair, std::uint32_t(&tags)[2]) {
+        unsigned count = 0;
+        if (pair >> 32) tags[count++] = static_cast<std::uint32_t>(pair >> 32);
+        if (pair & 0xffffffff) tags[count++] = static_cast<std::uint32_t>(pair);
+        return count;
+    };
+    std::uint32_t old_tags[2], new_tags[2];
+    unsigned old_count = list(from, old_tags), new_count = list(to, new_tags);
+    while (old_count > 0 && new_count > 0 && old_tags[old_count - 1] == new_tags[new_count - 1])
+        --old_count, --new_count;
+    for (; old_count > 0; --old_count)
+        remove_tag(packet);
+    for (; new_count > 0; --new_count) {
+        const std::uint32_t tag = new_tags[new_count - 1];
+        if (!insert_tag(packet, static_cast<std::uint16_t>(tag >> 16), static_cast<std::uint16_t>(tag)))
+            return false;
     }
-    if (!tagged) return insert_tag(packet, 0x8100, tci & 0xefffU);
-    store_be16(bytes_of(packet) + 14, tci & 0xefffU);
     return true;
+}
+
+void parse_network_of(PacketSet& set, unsigned i) noexcept {
+    const Packet* packet = set.packet[i];
+    const NetworkOffsets at = parse_network(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
+                                            packet->pkt_len, set.next[i], set.key[i]);
+    set.l3[i] = at.l3;
+    set.l4[i] = at.l4;
+    set.l3_end[i] = at.end;
+    set.routing[i] = at.routing;
 }
 
 void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept {
     FlowKey& key = set.key[i];
-    Packet* packet = set.packet[i];
-    std::uint8_t* data = bytes_of(packet);
+    std::uint8_t* data = bytes_of(set.packet[i]);
     if (part == HeaderPart::kEthDst) return store_mac(data, key.get(key::kEthDst));
     if (part == HeaderPart::kEthSrc) return store_mac(data + 6, key.get(key::kEthSrc));
-    if (part == HeaderPart::kVlanTci) return write_vlan(set, i);
     if (set.l3[i] == kNoOffset) return;
+    std::uint8_t* l3 = data + set.l3[i];
     switch (part) {
         case HeaderPart::kIpTos:
             return write_tos(set, i);
         case HeaderPart::kIpTtl:
             if (is_type(key, kTypeIpv4))
                 replace_ipv4_byte(set, i, 8, static_cast<std::uint8_t>(key.get(key::kIpTtl)));
-            if (is_type(key, kTypeIpv6))
-                data[set.l3[i] + 7] = static_cast<std::uint8_t>(key.get(key::kIpTtl));
+            if (is_type(key, kTypeIpv6)) l3[7] = static_cast<std::uint8_t>(key.get(key::kIpTtl));
             return;
         case HeaderPart::kIpv4Src:
             return write_ipv4_address(set, i, 12, key.get(key::kIpv4Src));
@@ -273,9 +330,8 @@ void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept {
         case HeaderPart::kIpv6Dst:
             return write_ipv6_address(set, i, 24, key.get_wide(key::kIpv6Dst));
         case HeaderPart::kIpv6Label:
-            return store_be32(data + set.l3[i],
-                              (load_be32(data + set.l3[i]) & 0xfff00000U) |
-                                  static_cast<std::uint32_t>(key.get(key::kIpv6Label) & 0xfffff));
+            return store_be32(l3, (load_be32(l3) & 0xfff00000U) |
+                                      static_cast<std::uint32_t>(key.get(key::kIpv6Label) & 0xfffff));
         case HeaderPart::kTpSrc:
             return write_port(set, i, 0, key.get(key::kTpSrc));
         case HeaderPart::kTpDst:
@@ -294,6 +350,8 @@ void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept {
             return write_arp(set, i, 8, key.get(key::kArpSha), 6);
         case HeaderPart::kArpTha:
             return write_arp(set, i, 18, key.get(key::kArpTha), 6);
+        case HeaderPart::kNdReserved:
+            return write_nd_word(set, i);
         case HeaderPart::kNdTarget:
             return write_nd_target(set, i);
         case HeaderPart::kNdSll:
@@ -301,10 +359,7 @@ void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept {
         case HeaderPart::kNdTll:
             return write_nd_option(set, i, 2, key.get(key::kArpTha));
         case HeaderPart::kMplsLse:
-            if (packet->data_len >= set.l3[i] + 4U) {
-                store_be32(data + set.l3[i], static_cast<std::uint32_t>(key.get(key::kMplsLse0)));
-            }
-            return;
+            return store_be32(l3, static_cast<std::uint32_t>(key.get(key::kMplsLse0)));
         case HeaderPart::kNone:
         case HeaderPart::kEthDst:
         case HeaderPart::kEthSrc:
@@ -314,56 +369,82 @@ void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept {
     }
 }
 
+namespace {
+
+constexpr FieldLoc kLabels[] = {key::kMplsLse0, key::kMplsLse1, key::kMplsLse2};
+constexpr unsigned kMaxLabels = 3;
+
+unsigned count_labels(const FlowKey& key) noexcept {
+    if (!is_type(key, 0x8847) && !is_type(key, 0x8848)) return 0;
+    for (unsigned n = 0; n < kMaxLabels; ++n) {
+        if (key.get(kLabels[n]) & 0x100) return n + 1;
+    }
+    return kMaxLabels;
+}
+
+/// Empties what labels hide: network and transport fields (not the tags).
+void clear_network_fields(FlowKey& key) noexcept {
+    const auto inner_tag = key.word[2] & 0xffffffff00000000ULL;
+    const auto tpid = key.get(key::kVlanTpid);
+    for (unsigned w : {2U, 3U, 4U, 7U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U, 42U})
+        key.word[w] = 0;
+    key.word[2] = inner_tag;
+    key.set(key::kVlanTpid, tpid);
+}
+
+}  // namespace
+
 bool push_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept {
     FlowKey& key = set.key[i];
-    if (set.l3[i] == kNoOffset) return true;
-    const bool inner_mpls = is_type(key, 0x8847) || is_type(key, 0x8848);
-    const bool ip = is_type(key, kTypeIpv4) || is_type(key, kTypeIpv6);
-    std::uint32_t lse = 0x100U | (ip ? static_cast<std::uint32_t>(key.get(key::kIpTtl)) : 64U);
-    if (ip) lse |= static_cast<std::uint32_t>(key.get(key::kIpTos) >> 5) << 9;  // precedence becomes TC
-    if (inner_mpls) lse = static_cast<std::uint32_t>(key.get(key::kMplsLse0)) & ~0x100U;
+    const unsigned count = count_labels(key);
+    if (count >= kMaxLabels) return false;
+    if (set.next[i] == kNoOffset) return true;
     Packet* packet = set.packet[i];
-    finish_checksum(packet);
+    finish_checksum(packet);  // the marks cannot say where the inner header is
+    std::uint32_t lse;
+    if (count > 0) {
+        lse = static_cast<std::uint32_t>(key.get(key::kMplsLse0)) & ~0x100U;
+        for (unsigned n = count; n > 0; --n)
+            key.set(kLabels[n], key.get(kLabels[n - 1]));
+    } else {
+        const bool v6 = is_type(key, kTypeIpv6), ip = v6 || is_type(key, kTypeIpv4);
+        const auto ttl =
+            ip && key.get(key::kIpTtl) != 0 ? static_cast<std::uint32_t>(key.get(key::kIpTtl)) : 64U;
+        const auto tc = ip ? static_cast<std::uint32_t>(key.get(key::kIpTos) >> 2 & 7) : 0U;
+        lse = (v6 ? 2U << 12 : 0U) | tc << 9 | 0x100U | ttl;  // explicit null label (RFC 3032 §2.1)
+        clear_network_fields(key);
+    }
     char* front = rte_pktmbuf_prepend(packet, 4);
     if (!front) return false;
-    std::memmove(front, front + 4, set.l3[i]);
-    store_be16(front + set.l3[i] - 2, ethertype);
-    store_be32(front + set.l3[i], lse);
-    set.l4[i] = kNoOffset;
-    key.set(key::kMplsLse2, key.get(key::kMplsLse1));
-    key.set(key::kMplsLse1, inner_mpls ? key.get(key::kMplsLse0) : 0);
+    std::memmove(front, front + 4, set.next[i]);
+    store_be16(front + set.next[i] - 2, ethertype);
+    store_be32(front + set.next[i], lse);
     key.set(key::kMplsLse0, lse);
     key.set(key::kEthType, ethertype);
-    // What lies behind the label cannot be read any more (OVS clears it too).
-    const auto tpid = key.get(key::kVlanTpid);
-    const auto tag1 = key.word[2] & 0xffffffff00000000ULL;
-    for (unsigned w : {2U, 3U, 4U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U})
-        key.word[w] = 0;
-    key.set(key::kIpv6Label, 0);
-    key.word[2] = tag1;
-    key.set(key::kVlanTpid, tpid);
+    set.l3[i] = set.next[i];
+    set.l4[i] = kNoOffset;
     return true;
 }
 
-void pop_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept {
+bool pop_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept {
     FlowKey& key = set.key[i];
-    if (!is_type(key, 0x8847) && !is_type(key, 0x8848)) return;
+    const unsigned count = count_labels(key);
+    if (count == 0 || set.l3[i] == kNoOffset) return true;
+    if (count == kMaxLabels && !(key.get(key::kMplsLse2) & 0x100)) return false;
     Packet* packet = set.packet[i];
-    if (set.l3[i] == kNoOffset || packet->data_len < set.l3[i] + 4U) return;
     std::uint8_t* data = bytes_of(packet);
-    std::memmove(data + 4, data, set.l3[i]);
+    std::memmove(data + 4, data, set.next[i]);
     rte_pktmbuf_adj(packet, 4);
     data += 4;
-    store_be16(data + set.l3[i] - 2, ethertype);
+    store_be16(data + set.next[i] - 2, ethertype);
     key.set(key::kEthType, ethertype);
     key.set(key::kMplsLse0, key.get(key::kMplsLse1));
     key.set(key::kMplsLse1, key.get(key::kMplsLse2));
     key.set(key::kMplsLse2, 0);
-    if (ethertype != 0x8847 && ethertype != 0x8848) {
-        key.set(key::kMplsLse0, 0);
-        key.set(key::kMplsLse1, 0);
-    }
-    set.l4[i] = parse_network(data, packet->data_len, packet->pkt_len, set.l3[i], key);
+    if (ethertype == 0x8847 || ethertype == 0x8848) return true;
+    clear_network_fields(key);
+    parse_network_of(set, i);  // what the labels hid
+    return true;
 }
 
 }  // namespace sluice::pipeline

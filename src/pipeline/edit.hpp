@@ -14,15 +14,24 @@ namespace sluice::pipeline {
 /// Stores the key's value of `part` into the packet, with checksums.
 void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept;
 
-/// Inserts an 802.1Q or 802.1ad tag outermost. False: no headroom.
-bool push_tag(PacketSet& set, unsigned i, std::uint16_t ethertype, std::uint16_t tci) noexcept;
+/// Makes the packet's tags those of the key after the key's VLAN fields changed from `before` (outer TCI).
+void write_vlan(PacketSet& set, unsigned i, std::uint16_t before) noexcept;
+/// Puts an empty tag outermost. Nothing happens without headroom.
+void push_tag(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept;
 /// Removes the outermost tag, if there is one.
 void pop_tag(PacketSet& set, unsigned i) noexcept;
-/// Gives a packet on its way out the tag `tci` (0: none), without a set: untagged, changed or added.
-/// tagged: whether it has one now. False: no headroom.
-bool retag(Packet* packet, bool tagged, std::uint16_t tci) noexcept;
 
+/// The tags a key shows.
+TagPair tags_of(const FlowKey& key) noexcept;
+/// Replaces the tags `from` of a packet by `to`. Tags that are the same from the innermost on keep their
+/// bytes; new ones get a DEI bit of 0. False: no headroom.
+bool retag(Packet* packet, TagPair from, TagPair to) noexcept;
+
+/// False: more labels than the key holds.
 bool push_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept;
-void pop_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept;
+bool pop_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept;
+
+/// Parses network and transport headers of packet i from set.next[i] on.
+void parse_network_of(PacketSet& set, unsigned i) noexcept;
 
 }  // namespace sluice::pipeline

@@ -2,6 +2,7 @@
 #include "pipeline/executor.hpp"
 
 #include "packet/pool.hpp"
+#include "pipeline/edit.hpp"
 #include "pipeline/executor_impl.hpp"
 #include "pipeline/parse.hpp"
 
@@ -40,6 +41,8 @@ Path start_path(const Topology::Bridge& bridge, const PortEntry* ingress, unsign
     return path;
 }
 
+constexpr std::uint64_t kStpGroup = 0x0180c2000000;
+
 }  // namespace
 
 Executor::Executor(Datapath& datapath, unsigned tx_queue)
@@ -53,6 +56,7 @@ Executor::Impl::Impl(Datapath& datapath, unsigned queue)
       tx(new TxBuffer[kMaxPorts]) {
     touched.reserve(kMaxPorts);
     patch_queue.reserve(4096);
+    staged.reserve(1024);
     sets.reserve(256);
     for (int i = 0; i < 2; ++i)
         sets.push_back(std::make_unique<PacketSet>());
@@ -153,7 +157,7 @@ void Executor::Impl::run_patch_queue() noexcept {
 
 void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept {
     set.count = 0;
-    set.done = set.punted = set.sent = 0;
+    set.done = set.punted = set.sent = set.failed = 0;
     for (unsigned n = 0; n < count; ++n) {
         if (__builtin_expect(packets[n]->data_len < 14, 0)) {
             drop(packets[n], DropReason::kRuntFrame);
@@ -161,7 +165,8 @@ void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, 
         }
         const unsigned i = set.count++;
         set.packet[i] = packets[n];
-        set.l3[i] = set.l4[i] = kNoOffset;
+        set.next[i] = set.l3[i] = set.l4[i] = kNoOffset;
+        set.tags[i] = 0;
         set.pending[i] = PortIndex::kNone;
         set.action_set[i] = 0;
         set.stack_size[i] = 0;
@@ -180,14 +185,13 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         known && ingress->index != PortIndex::kNone && ingress->bridge < topology->bridges.size()
             ? topology->bridges[ingress->bridge].get()
             : nullptr;
-    if (!bridge || ingress->no_receive || !ingress->up) {
+    if (!bridge || !ingress->up || ingress->no_receive) {
         for (unsigned i = 0; i < count; ++i) {
             drop(packets[i], bridge ? DropReason::kReceiveDisabled : DropReason::kNoBridge);
         }
         return;
     }
     PacketSet& set = push_set();
-    crossings = crossed;
     init_set(set, packets, count, ingress->ofport);
     Path path = start_path(*bridge, ingress, crossed);
     if (trace) trace->enter_bridge(bridge->index, set.key[0], crossed);
@@ -196,8 +200,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         group.count = static_cast<std::uint8_t>(set.count);
         for (unsigned i = 0; i < set.count; ++i)
             group.index[i] = static_cast<std::uint8_t>(i);
-        if (trace || bridge->fragments != FragmentMode::kNormal)
-            ensure_parsed(set, group, path, Parsed::kAll);
+        if (trace || bridge->fragments == FragmentMode::kDrop) ensure_parsed(set, group, path, Parsed::kAll);
         if (bridge->fragments == FragmentMode::kDrop) {
             for (unsigned i = 0; i < set.count; ++i) {
                 if (set.key[i].get(key::kIpFrag) & kFragAny) {
@@ -206,10 +209,27 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
                 }
             }
         }
-        run_table(set, group, path, 0, true);
+        if (ingress->no_receive_stp) refuse_stp(set, group, path);
+        run_table(set, group, path, 0, Entry::kFirst);
         finish(set, path);
     }
     pop_set();
+}
+
+/// OFPPC_NO_RECV_STP: bridge protocol frames (IEEE 802.1D §7.12.3) stop here.
+void Executor::Impl::refuse_stp(PacketSet& set, Group& group, Path& path) noexcept {
+    ensure_parsed(set, group, path, Parsed::kLink);
+    unsigned kept = 0;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        if (set.key[i].get(key::kEthDst) != kStpGroup) {
+            group.index[kept++] = static_cast<std::uint8_t>(i);
+            continue;
+        }
+        set.done |= 1U << i;
+        set.reason[i] = DropReason::kReceiveDisabled;
+    }
+    group.count = static_cast<std::uint8_t>(kept);
 }
 
 void Executor::Impl::ensure_lines(PacketSet& set, const Group& group, Path& path,
@@ -224,6 +244,8 @@ void Executor::Impl::ensure_lines(PacketSet& set, const Group& group, Path& path
             std::uint64_t* word = &set.key[group.index[g]].word[line * 8U];
             for (unsigned w = 0; w < 8; ++w)
                 word[w] = 0;
+            if (line == key::kActsetOutput.word / 8)
+                set.key[group.index[g]].set(key::kActsetOutput, kActsetUnset);
         }
     }
 }
@@ -237,19 +259,16 @@ void Executor::Impl::ensure_parsed(PacketSet& set, const Group& group, Path& pat
             if (g + 4 < group.count)
                 __builtin_prefetch(rte_pktmbuf_mtod(set.packet[group.index[g + 4]], void*));
             const Packet* packet = set.packet[i];
-            set.l3[i] = parse_link(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
-                                   vlan_limit, set.key[i]);
+            set.next[i] = parse_link(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
+                                     vlan_limit, set.key[i]);
+            if (set.key[i].word[1] & kVlanPresent) set.tags[i] = set.key[i].get(key::kVlan1Tci) != 0 ? 2 : 1;
         }
         path.parsed = Parsed::kLink;
     }
     if (level == Parsed::kAll) {
         ensure_lines(set, group, path, 3);
-        for (unsigned g = 0; g < group.count; ++g) {
-            const unsigned i = group.index[g];
-            const Packet* packet = set.packet[i];
-            set.l4[i] = parse_network(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
-                                      packet->pkt_len, set.l3[i], set.key[i]);
-        }
+        for (unsigned g = 0; g < group.count; ++g)
+            parse_network_of(set, group.index[g]);
         path.parsed = Parsed::kAll;
     }
 }
@@ -265,13 +284,16 @@ void Executor::Impl::prepare(PacketSet& set, const Group& group, Path& path,
     if (lines & ~path.lines) ensure_lines(set, group, path, lines);
 }
 
-void Executor::Impl::run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t id,
-                               bool honour_miss) noexcept {
+void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, std::uint8_t id,
+                               Entry entry) noexcept {
+    Group group = whole;
+    if (set.done != 0) remove_done(set, group);
+    if (group.count == 0) return;
     path.table = id;
     TableCounters* counted = table_counters[path.bridge->index].load(std::memory_order_acquire);
     const classify::Table* table = path.bridge->program->table(id);
     if (!trace && counted) counted[id].lookups.add(group.count);
-    if (!table) return run_rule(set, group, path, nullptr, honour_miss);
+    if (!table) return run_rule(set, group, path, nullptr, entry);
     const classify::WordSet words = table->read_words();
     prepare(set, group, path, words);
     if (trace) {
@@ -284,10 +306,12 @@ void Executor::Impl::run_table(PacketSet& set, const Group& group, Path& path, s
     if (words.within(path.uniform)) {
         const auto* rule = static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version));
         if (rule && !trace && counted) counted[id].matches.add(group.count);
-        return run_rule(set, group, path, rule, honour_miss);
+        return run_rule(set, group, path, rule, entry);
     }
     classify::Rule* found[kMaxBurst];
+    const std::uint32_t fragments = hide_fragment_ports(set, group, path, words);
     table->lookup_batch(set.key, group.index, group.count, version, found);
+    if (fragments != 0) show_fragment_ports(set, fragments);
     // Split by rule; the order of packets inside each part is kept.
     const Path before = path;
     std::uint32_t open = group.count == 32 ? ~0U : (1U << group.count) - 1;
@@ -303,7 +327,7 @@ void Executor::Impl::run_table(PacketSet& set, const Group& group, Path& path, s
         }
         if (rule && !trace && counted) counted[id].matches.add(part.count);
         Path taken = before;
-        run_rule(set, part, taken, rule, honour_miss);
+        run_rule(set, part, taken, rule, entry);
         if (first) {
             path = taken;
         } else {
@@ -313,10 +337,33 @@ void Executor::Impl::run_table(PacketSet& set, const Group& group, Path& path, s
     }
 }
 
+/// In the normal fragment mode first fragments match like later ones: without ports. Returns which packets
+/// of the set had theirs put aside.
+std::uint32_t Executor::Impl::hide_fragment_ports(PacketSet& set, const Group& group, const Path& path,
+                                                  const classify::WordSet& words) noexcept {
+    if (!words.has(key::kTpSrc.word) || path.bridge->fragments == FragmentMode::kDrop) return 0;
+    std::uint32_t hidden = 0;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        if (__builtin_expect((set.key[i].word[key::kIpFrag.word] & kFragAny) == 0, 1)) continue;
+        hidden |= 1U << i;
+        set.hidden_ports[i] = set.key[i].word[key::kTpSrc.word];
+        set.key[i].word[key::kTpSrc.word] &= 0xffffffff;
+    }
+    return hidden;
+}
+
+void Executor::Impl::show_fragment_ports(PacketSet& set, std::uint32_t hidden) noexcept {
+    for (; hidden != 0; hidden &= hidden - 1) {
+        const auto i = static_cast<unsigned>(__builtin_ctz(hidden));
+        set.key[i].word[key::kTpSrc.word] = set.hidden_ports[i];
+    }
+}
+
 void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule,
-                              bool honour_miss) noexcept {
+                              Entry entry) noexcept {
     if (!rule) {
-        if (honour_miss) on_miss(set, group, path);
+        if (entry != Entry::kResubmit) on_miss(set, group, path);
         return;
     }
     if (!trace) {
@@ -325,6 +372,7 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
         counter.bytes.add(bytes_of(set, group));
         counter.used_ms.set(now_ms);
     }
+    if (entry != Entry::kFirst) ++path.resubmits;
     const Rule* caller = path.rule;
     path.rule = rule;
     execute(set, group, path, *rule->actions);
@@ -349,15 +397,16 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
             break;
         }
     }
+    release_staged(set, path.crossings);
     for (unsigned i = 0; i < set.count; ++i) {
-        if (set.pending[i] != PortIndex::kNone) {
-            emit(set.packet[i], set.pending[i],
-                 set.pending_tag[i] != kKeepTag && (set.key[i].get(key::kVlanTci) & kVlanPresent),
-                 set.pending_tag[i], set.pending_length[i], path.crossings);
-            continue;
-        }
         const std::uint32_t bit = 1U << i;
-        if ((set.sent | set.punted) & bit) {
+        if (set.failed & bit) {
+            drop(set.packet[i], set.reason[i]);
+        } else if (set.pending[i] != PortIndex::kNone) {
+            emit({set.packet[i], set.pending[i], tags_of(set.key[i]), set.pending_tags[i],
+                  set.pending_length[i]},
+                 path.crossings);
+        } else if ((set.sent | set.punted) & bit) {
             // Its copies are on their way, so the packet itself was the surplus one.
             if (!trace) counters.copied.add(~std::uint64_t{0});
             rte_pktmbuf_free(set.packet[i]);
@@ -395,7 +444,6 @@ void Executor::trace(unsigned bridge, OfPort in_port, Packet* packet, const Flow
 void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet,
                              const FlowKey* metadata, const ActionProgram* actions) noexcept {
     PacketSet& set = push_set();
-    crossings = 0;
     init_set(set, &packet, 1, in_port);
     if (set.count == 1) {
         const PortIndex index = bridge.find(in_port);
@@ -414,11 +462,12 @@ void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Pac
         }
         if (trace) trace->enter_bridge(bridge.index, set.key[0], 0);
         if (actions) {
+            path.in_packet_out = true;
             execute(set, group, path, *actions);
         } else if (path.ingress && path.ingress->no_receive) {
             set.reason[0] = DropReason::kReceiveDisabled;
         } else {
-            run_table(set, group, path, 0, true);
+            run_table(set, group, path, 0, Entry::kFirst);
         }
         finish(set, path);
     }

@@ -25,6 +25,14 @@ struct TxBuffer {
     Packet* packet[kMaxBurst];
 };
 
+/// A packet on its way out: which port, the tags it has and those it is to have, its length limit (0: none).
+struct Departure {
+    Packet* packet;
+    PortIndex port;
+    TagPair has, wants;
+    std::uint32_t length;
+};
+
 struct TableCounters {  // writer: the executor's thread; readers: control
     Counter lookups, matches;
 };
@@ -40,10 +48,12 @@ struct Executor::Impl {
     void run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
                  const ActionProgram* actions) noexcept;
     void init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept;
-    void run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
-                   bool honour_miss) noexcept;
-    void run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule,
-                  bool honour_miss) noexcept;
+    void run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t table, Entry entry) noexcept;
+    void run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule, Entry entry) noexcept;
+    std::uint32_t hide_fragment_ports(PacketSet& set, const Group& group, const Path& path,
+                                      const classify::WordSet& words) noexcept;
+    void show_fragment_ports(PacketSet& set, std::uint32_t hidden) noexcept;
+    void refuse_stp(PacketSet& set, Group& group, Path& path) noexcept;
     void on_miss(PacketSet& set, const Group& group, Path& path) noexcept;
     void prepare(PacketSet& set, const Group& group, Path& path, const classify::WordSet& words) noexcept;
     void ensure_lines(PacketSet& set, const Group& group, Path& path, std::uint16_t lines) noexcept;
@@ -53,6 +63,8 @@ struct Executor::Impl {
     // actions.cpp: the operations
     void execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept;
     void execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    void run_clone_end(PacketSet& set, PacketSet& copies, Path& path, const std::uint8_t* original) noexcept;
+    void update_actset_output(PacketSet& set, const Group& group, Path& path) noexcept;
     void execute_action_sets(PacketSet& set, Path& path) noexcept;
     void set_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
     void move_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
@@ -70,15 +82,16 @@ struct Executor::Impl {
                 std::uint32_t length = 0) noexcept;
     void output_number(PacketSet& set, const Group& group, Path& path, std::uint32_t number,
                        std::uint16_t max_len) noexcept;
-    void output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port,
-                    std::uint32_t tag = kKeepTag, std::uint32_t length = 0) noexcept;
+    void output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port, TagPair tags = kKeepTags,
+                    std::uint32_t length = 0) noexcept;
     void flood(PacketSet& set, const Group& group, Path& path, bool all) noexcept;
     void punt(PacketSet& set, const Group& group, Path& path, std::uint8_t reason, std::uint16_t max_len,
               std::uint16_t controller_id, const ControllerAction* action) noexcept;
     void flush_pending(PacketSet& set, const Group& group) noexcept;
     void emit_copy(PacketSet& set, unsigned i) noexcept;
-    void emit(Packet* packet, PortIndex port, bool tagged, std::uint32_t tag, std::uint32_t length,
-              unsigned crossings) noexcept;
+    void emit(const Departure& departure, unsigned crossings) noexcept;
+    void release_staged(PacketSet& set, unsigned crossings) noexcept;
+    void fail(PacketSet& set, const Group& group, const Path& path, DropReason reason) noexcept;
     void enqueue(Packet* packet, PortIndex port) noexcept;
     void flush_port(PortIndex port) noexcept;
     void drop(Packet* packet, DropReason reason) noexcept;
@@ -110,6 +123,13 @@ struct Executor::Impl {
         std::uint16_t crossings;
     };
     std::vector<PatchItem> patch_queue;
+    /// Copies that wait for the end of their packet's walk: if that fails, they are not sent.
+    struct Staged {
+        Departure departure;
+        PacketSet* set;
+        std::uint8_t index;
+    };
+    std::vector<Staged> staged;
     std::vector<std::unique_ptr<PacketSet>> sets;
     unsigned set_depth = 0;
     struct ActionSetNode {
@@ -125,9 +145,22 @@ struct Executor::Impl {
     Version version = 0;
     const Topology* topology = nullptr;
     unsigned vlan_limit = 1;
-    unsigned crossings = 0;      ///< patch ports crossed by the packets in hand
     TraceSink* trace = nullptr;  ///< non-null: nothing is sent, counted or learned
 };
+
+/// Drops from a group the packets that take no further action.
+inline void remove_done(const PacketSet& set, Group& group) noexcept {
+    unsigned kept = 0;
+    for (unsigned g = 0; g < group.count; ++g) {
+        if (!(set.done >> group.index[g] & 1)) group.index[kept++] = group.index[g];
+    }
+    group.count = static_cast<std::uint8_t>(kept);
+}
+
+/// Why an explicit output to the controller goes there (OFPR_* of OpenFlow 1.4).
+inline std::uint8_t controller_reason(const Path& path) noexcept {
+    return path.in_packet_out ? std::uint8_t{5} : path.in_action_set ? std::uint8_t{3} : std::uint8_t{1};
+}
 
 /// Most patch ports one packet may cross.
 inline constexpr unsigned kMaxCrossings = 32;

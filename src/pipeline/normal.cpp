@@ -1,64 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
 // The NORMAL action: a learning switch with VLANs, as ovs-vswitchd.conf.db(5) describes Port:vlan_mode.
+#include "pipeline/edit.hpp"
 #include "pipeline/executor_impl.hpp"
+#include "wire/ethernet.hpp"
 
 namespace sluice::pipeline {
 
 namespace {
 
-constexpr std::uint16_t kRefused = 0xffff;
+struct Tag {
+    std::uint16_t tpid = 0, vid = 0, pcp = 0;  ///< pcp in its place in the TCI
+};
+/// Tags of a packet inside the bridge: the outer VLAN is the one it belongs to, 0 none.
+struct Tags {
+    Tag outer, inner;
+};
 
-/// VLAN a packet with this TCI belongs to on its input port; kRefused: not admitted.
-std::uint16_t input_vlan(const PortEntry& port, std::uint16_t tci) {
-    const std::uint16_t vid = tci & 0xfff;
-    switch (port.vlan_mode) {
-        case VlanMode::kAccess:
-            return vid != 0 ? kRefused : port.tag;
-        case VlanMode::kDot1qTunnel:
-            return port.tag;
-        case VlanMode::kNativeTagged:
-        case VlanMode::kNativeUntagged:
-            if (vid == 0 || vid == port.tag) return port.tag;
-            [[fallthrough]];
-        case VlanMode::kTrunk:
-            return port.trunks && !port.trunks->test(vid) ? kRefused : vid;
-    }
-    return kRefused;
+constexpr std::uint16_t kTypeVlan = 0x8100;
+constexpr std::uint16_t tpid_or_default(std::uint16_t tpid) {
+    return tpid != 0 ? tpid : kTypeVlan;
 }
 
-bool carries_vlan(const PortEntry& port, std::uint16_t vlan) {
+Tags received_tags(const FlowKey& key) {
+    const auto read = [&](FieldLoc tpid, FieldLoc tci) {
+        const auto value = static_cast<std::uint16_t>(key.get(tci));
+        return Tag{static_cast<std::uint16_t>(key.get(tpid)), static_cast<std::uint16_t>(value & 0xfff),
+                   static_cast<std::uint16_t>(value & 0xe000)};
+    };
+    return {read(key::kVlanTpid, key::kVlanTci), read(key::kVlan1Tpid, key::kVlan1Tci)};
+}
+
+bool is_native(const PortEntry& port) {
+    return port.vlan_mode == VlanMode::kNativeTagged || port.vlan_mode == VlanMode::kNativeUntagged;
+}
+bool trunks(const PortEntry& port, std::uint16_t vid) {
+    return !port.trunks || port.trunks->test(vid) || (is_native(port) && vid == port.tag);
+}
+bool allows_customer(const PortEntry& port, std::uint16_t vid) {
+    return !port.cvlans || port.cvlans->test(vid);
+}
+
+bool admits(const PortEntry& port, std::uint16_t vid) {
     switch (port.vlan_mode) {
         case VlanMode::kAccess:
-        case VlanMode::kDot1qTunnel:
-            return vlan == port.tag;
+            return vid == 0;
         case VlanMode::kNativeTagged:
         case VlanMode::kNativeUntagged:
-            if (vlan == port.tag) return true;
-            [[fallthrough]];
+            return vid == 0 || trunks(port, vid);
         case VlanMode::kTrunk:
-            return !port.trunks || port.trunks->test(vlan);
+            return trunks(port, vid);
+        case VlanMode::kDot1qTunnel:
+            return allows_customer(port, vid);
     }
     return false;
 }
 
-/// TCI a packet of `vlan` leaves a port with (without the present bit; 0: untagged). tci: as it came in.
-std::uint16_t output_tci(const PortEntry& port, std::uint16_t vlan, std::uint16_t tci) {
-    std::uint16_t vid = vlan;
-    if (port.vlan_mode == VlanMode::kAccess || port.vlan_mode == VlanMode::kDot1qTunnel) vid = 0;
-    if (port.vlan_mode == VlanMode::kNativeUntagged && vlan == port.tag) vid = 0;
-    const auto pcp = static_cast<std::uint16_t>(tci & 0xe000U);
-    if (vid != 0) return static_cast<std::uint16_t>(pcp | vid);
-    // A priority tag (VLAN 0) only where the port wants one.
-    if (port.priority_tags == 2 || (port.priority_tags == 1 && pcp != 0))
-        return static_cast<std::uint16_t>(pcp | kVlanPresent);
-    return 0;
+/// Tags of a packet received on a port as they are inside the bridge.
+Tags inward(const PortEntry& port, const Tags& in) {
+    Tags out = in;
+    switch (port.vlan_mode) {
+        case VlanMode::kAccess:
+            return {{tpid_or_default(in.outer.tpid), port.tag, in.outer.pcp}, {}};
+        case VlanMode::kTrunk:
+            return out;
+        case VlanMode::kNativeTagged:
+        case VlanMode::kNativeUntagged:
+            if (in.outer.vid == 0) out.outer = {tpid_or_default(in.outer.tpid), port.tag, in.outer.pcp};
+            return out;
+        case VlanMode::kDot1qTunnel:
+            return {{port.qinq_ethertype, port.tag, 0}, in.outer};
+    }
+    return out;
+}
+
+bool carries(const PortEntry& port, const Tags& inside) {
+    switch (port.vlan_mode) {
+        case VlanMode::kAccess:
+            return inside.outer.vid == port.tag && inside.inner.vid == 0;
+        case VlanMode::kDot1qTunnel:
+            return inside.outer.vid == port.tag && allows_customer(port, inside.inner.vid);
+        case VlanMode::kTrunk:
+        case VlanMode::kNativeTagged:
+        case VlanMode::kNativeUntagged:
+            return trunks(port, inside.outer.vid);
+    }
+    return false;
+}
+
+/// TPID and TCI of a tag on the wire; 0: none. A VLAN of 0 with a priority is kept where the port wants it.
+std::uint64_t wire_tag(const Tag& tag, bool keep_priority) {
+    if (tag.vid == 0 && !keep_priority) return 0;
+    return std::uint64_t{tpid_or_default(tag.tpid)} << 16 | tag.pcp | kVlanPresent | tag.vid;
+}
+
+TagPair outward(const PortEntry& port, const Tags& inside) {
+    Tags out = inside;
+    switch (port.vlan_mode) {
+        case VlanMode::kAccess:
+            out = {{0, 0, inside.outer.pcp}, {}};
+            break;
+        case VlanMode::kTrunk:
+        case VlanMode::kNativeTagged:
+            break;
+        case VlanMode::kNativeUntagged:
+            if (inside.outer.vid == port.tag) out.outer.vid = 0;
+            break;
+        case VlanMode::kDot1qTunnel:
+            out = {inside.inner, {}};
+            break;
+    }
+    const bool if_nonzero = port.priority_tags == 1;
+    const std::uint64_t outer =
+        wire_tag(out.outer, (if_nonzero && out.outer.pcp != 0) || port.priority_tags == 2);
+    if (outer == 0) return 0;
+    return outer << 32 | wire_tag(out.inner, if_nonzero && out.inner.pcp != 0);
 }
 
 constexpr bool is_multicast(std::uint64_t mac) {
     return mac >> 40 & 1;
 }
-constexpr bool is_reserved(std::uint64_t mac) {
-    return (mac & ~std::uint64_t{0xf}) == 0x0180c2000000;
+constexpr bool is_tpid(std::uint64_t type) {
+    return type == 0x8100 || type == 0x88a8;
 }
 
 }  // namespace
@@ -92,57 +154,61 @@ void Executor::Impl::learn(const Path& path, std::uint64_t mac, std::uint16_t vl
 void Executor::Impl::normal_one(PacketSet& set, unsigned i, const Path& path) noexcept {
     const FlowKey& key = set.key[i];
     const Topology::Bridge& bridge = *path.bridge;
+    const auto refuse = [&](DropReason reason, const char* note) {
+        set.reason[i] = reason;
+        if (trace) trace->note(note, path.depth);
+    };
     const OfPort in_port{static_cast<std::uint32_t>(key.get(key::kInPort))};
     const PortIndex in_index = bridge.find(in_port);
-    const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
-    std::uint16_t vlan = tci & 0xfff;
-    const std::uint64_t dst = key.get(key::kEthDst);
-    if (in_index != PortIndex::kNone) {
-        const PortEntry& ingress = topology->ports[to_int(in_index)];
-        vlan = input_vlan(ingress, tci);
-        if (vlan == kRefused) {
-            set.reason[i] = DropReason::kVlanMismatch;
-            if (trace) trace->note("VLAN tag is not allowed on the input port, dropping", path.depth);
-            return;
-        }
-        if (is_reserved(dst) && !bridge.forward_bpdu) {
-            set.reason[i] = DropReason::kReservedMac;
-            if (trace) trace->note("multicast destination is reserved, dropping", path.depth);
-            return;
-        }
-        learn(path, key.get(key::kEthSrc), vlan, in_port);
-    } else if (in_port != OfPort::kController && in_port != OfPort::kAny) {
-        set.reason[i] = DropReason::kBadPort;
-        if (trace) trace->note("received packet on unknown port, dropping", path.depth);
-        return;
+    // A controller may send from CONTROLLER or NONE: then there is no port to learn on.
+    const bool anonymous = in_index == PortIndex::kNone;
+    if (anonymous && in_port != OfPort::kController && in_port != OfPort::kAny) {
+        return refuse(DropReason::kBadPort, "received packet on unknown port, dropping");
     }
+    const Tags received = received_tags(key);
+    const PortEntry* ingress = anonymous ? nullptr : &topology->ports[to_int(in_index)];
+    const bool half_tag = !(key.get(key::kVlanTci) & kVlanPresent) && is_tpid(key.get(key::kEthType));
+    if (half_tag || (ingress && !admits(*ingress, received.outer.vid))) {
+        return refuse(DropReason::kVlanMismatch, "VLAN tag is not allowed on the input port, dropping");
+    }
+    const Tags inside = ingress ? inward(*ingress, received) : received;
+    const std::uint16_t vlan = inside.outer.vid;
+    const std::uint64_t dst = key.get(key::kEthDst);
+    if (ingress) {
+        if (!bridge.forward_bpdu && wire::eth::is_bridge_reserved(dst)) {
+            return refuse(DropReason::kReservedMac, "multicast destination is reserved, dropping");
+        }
+        if (!bridge.flood_vlans || !bridge.flood_vlans->test(vlan))
+            learn(path, key.get(key::kEthSrc), vlan, in_port);
+    }
+    const TagPair has = tags_of(key);
     const auto send = [&](PortIndex index) {
-        const std::uint16_t wanted = output_tci(topology->ports[to_int(index)], vlan, tci);
-        const bool same =
-            wanted == 0 ? !(tci & kVlanPresent) : (tci & kVlanPresent) && ((wanted ^ tci) & 0xefff) == 0;
-        output_one(set, i, path, index, same ? kKeepTag : wanted);
+        const TagPair wants = outward(topology->ports[to_int(index)], inside);
+        output_one(set, i, path, index, wants == has ? kKeepTags : wants);
     };
     if (!is_multicast(dst)) {
         if (const auto known = bridge.fdb->lookup(dst, vlan)) {
             const PortIndex out = bridge.find(*known);
-            if (*known == in_port) {
-                set.reason[i] = DropReason::kNormalSamePort;
-                if (trace) trace->note("learned port is input port, dropping", path.depth);
-            } else if (out == PortIndex::kNone) {
-                set.reason[i] = DropReason::kBadPort;
-            } else if (carries_vlan(topology->ports[to_int(out)], vlan)) {
-                if (trace) trace->note("forwarding to learned port", path.depth);
-                send(out);
+            if (*known == in_port)
+                return refuse(DropReason::kNormalSamePort, "learned port is input port, dropping");
+            if (out == PortIndex::kNone)
+                return refuse(DropReason::kBadPort, "learned port is gone, dropping");
+            if (ingress && ingress->is_protected && topology->ports[to_int(out)].is_protected) {
+                return refuse(DropReason::kPortDown, "both ports are protected, dropping");
             }
-            return;
+            if (trace) trace->note("forwarding to learned port", path.depth);
+            return send(out);
         }
-        if (trace) trace->note("no learned MAC for destination, flooding", path.depth);
-    } else if (trace) {
-        trace->note("multicast destination, flooding", path.depth);
+    }
+    if (trace) {
+        trace->note(
+            is_multicast(dst) ? "multicast traffic, flooding" : "no learned MAC for destination, flooding",
+            path.depth);
     }
     for (const PortIndex member : bridge.members) {
         const PortEntry& port = topology->ports[to_int(member)];
-        if (member == in_index || port.no_flood || !carries_vlan(port, vlan)) continue;
+        if (member == in_index || port.no_flood || !carries(port, inside)) continue;
+        if (ingress && ingress->is_protected && port.is_protected) continue;
         send(member);
     }
 }

@@ -9,9 +9,11 @@ namespace sluice::pipeline {
 
 namespace {
 
-/// Cuts a packet to its first `length` bytes. What cannot be cut (segments of a TSO frame) loses its marks.
+/// Cuts a packet to its first `length` bytes (an Ethernet header at least). What cannot be cut (segments of a
+/// TSO frame) loses its marks.
 void truncate(Packet* packet, std::uint32_t length) noexcept {
-    if (packet->pkt_len <= length || length < 14) return;
+    if (length < 14) length = 14;
+    if (packet->pkt_len <= length) return;
     finish_checksum(packet);
     packet->ol_flags &= ~(kSegmentationFlags | RTE_MBUF_F_TX_L4_MASK);
     while (packet->pkt_len > length) {
@@ -43,14 +45,14 @@ void Executor::Impl::output(PacketSet& set, const Group& group, Path& path, OfPo
             if (trace) trace->note("skipping output to input port", path.depth);
             continue;
         }
-        output_one(set, i, path, back ? path.bridge->find(in_port) : fixed, kKeepTag, length);
+        output_one(set, i, path, back ? path.bridge->find(in_port) : fixed, kKeepTags, length);
     }
 }
 
 /// An output port number computed at run time, reserved ones included.
 void Executor::Impl::output_number(PacketSet& set, const Group& group, Path& path, std::uint32_t number,
                                    std::uint16_t max_len) noexcept {
-    const OfPort port{number >= 0xff00 && number <= 0xffff ? number | 0xffff0000U : number};
+    const OfPort port{number >= 0xff00 ? number | 0xffff0000U : number};
     switch (port) {
         case OfPort::kNormal:
             return normal(set, group, path);
@@ -59,7 +61,7 @@ void Executor::Impl::output_number(PacketSet& set, const Group& group, Path& pat
         case OfPort::kAll:
             return flood(set, group, path, true);
         case OfPort::kController:
-            return punt(set, group, path, 1, max_len, 0, nullptr);
+            return punt(set, group, path, controller_reason(path), max_len, 0, nullptr);
         case OfPort::kAny:
         case OfPort::kTable:
             return;
@@ -80,8 +82,8 @@ void Executor::Impl::flood(PacketSet& set, const Group& group, Path& path, bool 
     }
 }
 
-void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port,
-                                std::uint32_t tag, std::uint32_t length) noexcept {
+void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port, TagPair tags,
+                                std::uint32_t length) noexcept {
     if (port == PortIndex::kNone) {
         set.reason[i] = DropReason::kBadPort;
         if (trace) trace->note("output port does not exist, skipping output", path.depth);
@@ -90,31 +92,33 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
     const PortEntry& entry = topology->ports[to_int(port)];
     if (!entry.up || entry.no_forward) {
         set.reason[i] = DropReason::kPortDown;
-        if (trace)
+        if (trace) {
             trace->note(
                 entry.no_forward ? "OFPPC_NO_FWD set, skipping output" : "port is down, skipping output",
                 path.depth);
+        }
         return;
     }
     if (trace) {
         set.sent |= 1U << i;
         FlowKey key = set.key[i];
-        if (tag != kKeepTag) {
-            key.set(key::kVlanTci, tag == 0 ? 0 : tag | kVlanPresent);
-            if (tag != 0 && key.get(key::kVlanTpid) == 0) key.set(key::kVlanTpid, 0x8100);
+        if (tags != kKeepTags) {
+            key.set(key::kVlanTci, tags >> 32 & 0xffff);
+            key.set(key::kVlanTpid, tags >> 48);
+            key.set(key::kVlan1Tci, tags & 0xffff);
+            key.set(key::kVlan1Tpid, tags >> 16 & 0xffff);
         }
         trace->output(port, key);
         if (entry.patch_peer != PortIndex::kNone) {
             if (Packet* copy = packet_copy(set.packet[i])) {
-                emit(copy, port, (set.key[i].get(key::kVlanTci) & kVlanPresent) != 0, tag, length,
-                     path.crossings);
+                emit({copy, port, tags_of(set.key[i]), tags, length}, path.crossings);
             }
         }
         return;
     }
     if (set.pending[i] != PortIndex::kNone) emit_copy(set, i);
     set.pending[i] = port;
-    set.pending_tag[i] = tag;
+    set.pending_tags[i] = tags;
     set.pending_length[i] = length;
 }
 
@@ -130,39 +134,69 @@ void Executor::Impl::flush_pending(PacketSet& set, const Group& group) noexcept 
 void Executor::Impl::emit_copy(PacketSet& set, unsigned i) noexcept {
     set.sent |= 1U << i;
     counters.copied.add(1);
-    Packet* copy = packet_copy(set.packet[i]);
+    Packet* copy = staged.size() < staged.capacity() ? packet_copy(set.packet[i]) : nullptr;
     if (!copy) {
         counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1);
         return;
     }
-    const std::uint32_t tag = set.pending_tag[i];
-    emit(copy, set.pending[i], tag != kKeepTag && (set.key[i].get(key::kVlanTci) & kVlanPresent), tag,
-         set.pending_length[i], crossings);
+    staged.push_back({{copy, set.pending[i], tags_of(set.key[i]), set.pending_tags[i], set.pending_length[i]},
+                      &set,
+                      static_cast<std::uint8_t>(i)});
 }
 
-void Executor::Impl::emit(Packet* packet, PortIndex port, bool tagged, std::uint32_t tag,
-                          std::uint32_t length, unsigned crossed) noexcept {
-    if (tag != kKeepTag && !retag(packet, tagged, static_cast<std::uint16_t>(tag)))
+void Executor::Impl::release_staged(PacketSet& set, unsigned crossed) noexcept {
+    // A nested set (clone) ends before the set around it, so its copies are the last ones.
+    std::size_t first = staged.size();
+    while (first > 0 && staged[first - 1].set == &set)
+        --first;
+    for (std::size_t n = first; n < staged.size(); ++n) {
+        const Staged& copy = staged[n];
+        if (set.failed >> copy.index & 1) {
+            drop(copy.departure.packet, set.reason[copy.index]);
+        } else {
+            emit(copy.departure, crossed);
+        }
+    }
+    staged.resize(first);
+}
+
+/// OVS throws a translation away whole when it passes a limit.
+void Executor::Impl::fail(PacketSet& set, const Group& group, const Path& path, DropReason reason) noexcept {
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        set.reason[i] = reason;
+        set.done |= 1U << i;
+        set.failed |= 1U << i;
+    }
+    if (trace) trace->note(kDropReasonTexts[static_cast<std::size_t>(reason)], path.depth);
+}
+
+void Executor::Impl::emit(const Departure& departure, unsigned crossed) noexcept {
+    Packet* packet = departure.packet;
+    const PortIndex port = departure.port;
+    if (departure.wants != kKeepTags && !retag(packet, departure.has, departure.wants)) {
         return drop(packet, DropReason::kNoMemory);
-    if (length != 0) truncate(packet, length);
+    }
+    if (departure.length != 0) truncate(packet, departure.length);
     const PortEntry& entry = topology->ports[to_int(port)];
-    if (__builtin_expect(entry.port == nullptr || entry.patch_peer != PortIndex::kNone, 0)) {
-        if (entry.patch_peer == PortIndex::kNone) return drop(packet, DropReason::kBadPort);
-        if (crossed + 1 > kMaxCrossings) return drop(packet, DropReason::kPatchLoop);
-        if (entry.patch_counters && !trace) {
-            const PortEntry& peer = topology->ports[to_int(entry.patch_peer)];
+    if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
+        return enqueue(packet, port);
+    if (entry.patch_peer == PortIndex::kNone) return drop(packet, DropReason::kBadPort);
+    if (crossed + 1 > kMaxCrossings || patch_queue.size() == patch_queue.capacity()) {
+        return drop(packet, DropReason::kPatchLoop);
+    }
+    if (!trace) {
+        const PortEntry& peer = topology->ports[to_int(entry.patch_peer)];
+        if (entry.patch_counters) {
             entry.patch_counters[2].fetch_add(1, std::memory_order_relaxed);
             entry.patch_counters[3].fetch_add(packet->pkt_len, std::memory_order_relaxed);
-            if (peer.patch_counters) {
-                peer.patch_counters[0].fetch_add(1, std::memory_order_relaxed);
-                peer.patch_counters[1].fetch_add(packet->pkt_len, std::memory_order_relaxed);
-            }
         }
-        if (patch_queue.size() == patch_queue.capacity()) return drop(packet, DropReason::kPatchLoop);
-        patch_queue.push_back({packet, entry.patch_peer, static_cast<std::uint16_t>(crossed + 1)});
-        return;
+        if (peer.patch_counters) {
+            peer.patch_counters[0].fetch_add(1, std::memory_order_relaxed);
+            peer.patch_counters[1].fetch_add(packet->pkt_len, std::memory_order_relaxed);
+        }
     }
-    enqueue(packet, port);
+    patch_queue.push_back({packet, entry.patch_peer, static_cast<std::uint16_t>(crossed + 1)});
 }
 
 void Executor::Impl::enqueue(Packet* packet, PortIndex port) noexcept {
@@ -243,6 +277,7 @@ void Executor::Impl::punt(PacketSet& set, const Group& group, Path& path, std::u
         record->bridge = path.bridge->index;
         record->in_port = OfPort{static_cast<std::uint32_t>(set.key[i].get(key::kInPort))};
         record->reason = reason;
+        record->table_miss = reason == 1 && path.rule && path.rule->is_table_miss;
         record->table = path.table;
         record->cookie = path.rule ? path.rule->cookie : ~std::uint64_t{0};
         record->max_len = max_len;

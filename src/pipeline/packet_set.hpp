@@ -13,25 +13,35 @@
 
 namespace sluice::pipeline {
 
-/// No VLAN edit at output; otherwise the TCI to send with (0: untagged).
-inline constexpr std::uint32_t kKeepTag = 0xffffffff;
+/// Tags to send a packet with: TPID and TCI of the outer tag in the high 32 bits, of the inner one in the
+/// low; 0: no tag. kKeepTags: as they are.
+using TagPair = std::uint64_t;
+inline constexpr TagPair kKeepTags = ~TagPair{0};
 inline constexpr std::uint16_t kNoOffset = 0xffff;
+/// actset_output when the action set has no output (OpenFlow 1.5 §7.2.3.9: OFPP_UNSET).
+inline constexpr std::uint32_t kActsetUnset = 0xfffffff7;
 inline constexpr unsigned kStackDepth = 16;  ///< values of push: a packet may hold
 
 struct PacketSet {
     std::uint32_t count = 0;
     std::uint32_t done = 0;    ///< bit i: packet i takes no further action (exit, TTL, limits)
     std::uint32_t punted = 0;  ///< bit i: a copy went to a controller
-    std::uint32_t sent = 0;    ///< bit i: a copy was queued for output
+    std::uint32_t sent = 0;    ///< bit i: a copy was staged for output
+    std::uint32_t failed = 0;  ///< bit i: a limit was passed; nothing of packet i is sent
     Packet* packet[kMaxBurst];
-    std::uint16_t l3[kMaxBurst];   ///< offset of the network header, or kNoOffset
-    std::uint16_t l4[kMaxBurst];   ///< offset of the transport header, or kNoOffset
-    PortIndex pending[kMaxBurst];  ///< last output not yet carried out, kNone if none
-    std::uint32_t pending_tag[kMaxBurst];
+    std::uint16_t next[kMaxBurst];    ///< offset of what follows the Ethernet type, or kNoOffset
+    std::uint16_t l3[kMaxBurst];      ///< offset of the network header if it is sound, or kNoOffset
+    std::uint32_t l3_end[kMaxBurst];  ///< end of the network packet within the first segment
+    std::uint16_t l4[kMaxBurst];      ///< offset of the transport header, or kNoOffset
+    PortIndex pending[kMaxBurst];     ///< last output not yet carried out, kNone if none
+    TagPair pending_tags[kMaxBurst];
     std::uint32_t pending_length[kMaxBurst];  ///< truncation, 0: none
     std::uint16_t action_set[kMaxBurst];      ///< node in Executor's arena, 0: empty
     std::uint8_t stack_size[kMaxBurst];
-    DropReason reason[kMaxBurst];  ///< why, if it ends without output
+    std::uint8_t tags[kMaxBurst];           ///< VLAN tags in front of `next` that were parsed or pushed
+    bool routing[kMaxBurst];                ///< IPv6 segments left: the address is not in the checksum
+    DropReason reason[kMaxBurst];           ///< why, if it ends without output
+    std::uint64_t hidden_ports[kMaxBurst];  ///< of fragments, during a lookup
     FlowKey key[kMaxBurst];
     U128 stack[kMaxBurst][kStackDepth];
 };
@@ -48,6 +58,9 @@ enum class Parsed : std::uint8_t { kNothing, kLink, kAll };
 inline constexpr unsigned kKeyLines = kKeyWords / 8;
 inline constexpr std::uint16_t kAllLines = (1U << kKeyLines) - 1;
 
+/// How a table was entered: it decides what a miss does and what counts as a resubmit.
+enum class Entry : std::uint8_t { kFirst, kGoto, kResubmit };
+
 struct Path {
     const Topology::Bridge* bridge = nullptr;
     const PortEntry* ingress = nullptr;  ///< nullptr: from the controller
@@ -59,6 +72,8 @@ struct Path {
     std::uint16_t depth = 0;            ///< of resubmit
     std::uint16_t crossings = 0;        ///< of patch ports
     std::uint32_t resubmits = 0;
+    bool in_action_set = false;
+    bool in_packet_out = false;
 
     /// What still holds after parts of the group went separate ways.
     void join(const Path& other) {

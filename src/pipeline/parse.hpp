@@ -13,14 +13,21 @@ namespace sluice::pipeline {
 inline constexpr unsigned kDefaultVlanLimit = 1;
 
 /// Addresses, VLAN tags and Ethernet type. data: first segment, `contiguous` >= 14 bytes of it.
-/// Returns the offset of what follows the Ethernet type, or 0xffff for 802.3 frames without SNAP.
+/// Returns the offset of what follows the Ethernet type (or length).
 /// The header words of cache lines 0 and 1 must be zero before.
 std::uint16_t parse_link(const std::uint8_t* data, std::uint32_t contiguous, unsigned vlan_limit,
                          FlowKey& key) noexcept;
 
-/// Network and transport headers from offset l3 on; frame: whole length. Returns the offset of the
-/// transport header, or 0xffff if there is none that could be parsed.
-std::uint16_t parse_network(const std::uint8_t* data, std::uint32_t contiguous, std::uint32_t frame,
-                            std::uint16_t l3, FlowKey& key) noexcept;
+/// Offsets from the start of the frame; 0xffff: not there.
+struct NetworkOffsets {
+    std::uint16_t l3 = 0xffff;  ///< IP or ARP header whose checks passed, or the first MPLS entry
+    std::uint16_t l4 = 0xffff;  ///< what follows the IP headers, if not in a later fragment
+    std::uint32_t end = 0;      ///< end of the network packet that is in the first segment, padding excluded
+    bool routing = false;       ///< IPv6 routing header with segments left: dst is not the final one
+};
+
+/// Network and transport headers from offset l3 on; frame: whole length.
+NetworkOffsets parse_network(const std::uint8_t* data, std::uint32_t contiguous, std::uint32_t frame,
+                             std::uint16_t l3, FlowKey& key) noexcept;
 
 }  // namespace sluice::pipeline
