@@ -91,7 +91,7 @@ void set_vlan_pcp(const Body& b) {
     b.add(SetVlanPcpAction{pcp, b.scope.version == Version::k10});
 }
 void strip_vlan(const Body& b) {
-    b.add(StripVlanAction{});
+    b.add(StripVlanAction{b.scope.version > Version::k10});
 }
 void push_vlan(const Body& b) {
     const std::uint16_t type = b.in.u16();

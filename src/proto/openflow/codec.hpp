@@ -101,7 +101,8 @@ std::string_view message_name(const Body& body);
 /// Checks actions against the match they follow, as OVS does at flow-mod: prerequisites of set_field and
 /// moves, output ports, goto_table forward only, queue, group and meter numbers, table below n_tables.
 struct ActionCheck {
-    std::uint8_t table = 0;  ///< of the flow; 0xff: unknown
+    Version version = Version::k10;  ///< 1.0 lets mod_* actions meet packets without the field
+    std::uint8_t table = 0;          ///< of the flow; 0xff: unknown
     unsigned n_tables = 254;
     std::uint32_t max_port = 0xffffff00;  ///< first number that is not a physical port
 };
