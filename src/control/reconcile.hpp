@@ -45,6 +45,7 @@ class Reconciler {
     /// Null until the database was read for the first time.
     Switch* running_switch() { return switch_.get(); }
     OvsdbSession& database() { return *database_; }
+    const std::string& database_name() const { return options_.database; }
 
   private:
     void schedule();

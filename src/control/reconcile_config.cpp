@@ -310,6 +310,11 @@ SwitchConfig read_switch_config(const TableLookup& tables, const std::string& ru
     const Row& root = root_row(tables);
     notices.report_keys("Open_vSwitch", root["other_config"].as_string_map());
     config.workers = read_workers(root);
+    if (const auto limit = root["other_config"].get("vlan-limit")) {
+        // As in OVS: 1 by default, 0 for as many as it can do.
+        const auto value = parse_number(*limit, ~std::uint32_t{0}).value_or(1);
+        config.vlan_limit = value == 1 ? 1 : 2;
+    }
     config.flow_restore_wait = parse_flag(root["other_config"].get("flow-restore-wait"), false);
     for (const auto& [uuid, datapath] : tables("Datapath")) {
         if (!datapath["ct_zones"].empty()) notices.no_effect("Datapath ct_zones");

@@ -60,7 +60,7 @@ constexpr KnownKey kKnown[] = {
     {kRoot, "n-handler-threads", kNoEffect},
     {kRoot, "n-revalidator-threads", kNoEffect},
     {kRoot, "emc-insert-inv-prob", kNoEffect},
-    {kRoot, "vlan-limit", kNoEffect},
+    {kRoot, "vlan-limit", kEffective},
     {kRoot, "bundle-idle-timeout", kNoEffect},
     {kRoot, "offload-rebalance", kNoEffect},
     {kRoot, "pmd-auto-lb", kNoEffect},

@@ -108,6 +108,7 @@ void Switch::apply(SwitchConfig config) {
 void Switch::apply_now() {
     topology_changed_ = true;
     if (!config_.flow_restore_wait) holding_ = false;
+    datapath_->set_vlan_limit(config_.vlan_limit);
     configure_workers();
     remove_unwanted();
     add_bridges();
@@ -178,7 +179,7 @@ void Switch::push_topology() {
     }
 }
 
-void Switch::assign_queues() {
+void Switch::assign_queues(bool rebalance) {
     std::vector<worker::RxAssignment> queues;
     for (const auto& [name, slot] : ports_) {
         if (!slot->attached() || holding_) continue;
@@ -191,14 +192,14 @@ void Switch::assign_queues() {
             queues.push_back(assignment);
         }
     }
-    queues_ = workers_->assign(std::move(queues));
+    queues_ = workers_->assign(std::move(queues), rebalance);
     for (auto& dying : dying_ports_) {
         if (!dying.released) dying.released = true, dying.topology = effect_, dying.queues = queues_;
     }
 }
 
 void Switch::rebalance() {
-    assign_queues();
+    assign_queues(true);
 }
 
 bool Switch::name_dying(const std::string& name) const {

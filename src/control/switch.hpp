@@ -120,7 +120,7 @@ class Switch {
     void sync_identity(SwitchBridge& owner);
     void sync_openflow(SwitchBridge& owner);
     void push_topology();
-    void assign_queues();
+    void assign_queues(bool rebalance = false);
     bool name_dying(const std::string& name) const;
     bool close_lost_ports();
     bool retry_failed_ports();

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of commands, in alphabetical order. list-commands, version and vlog/* belong to the control
+// socket.
+#include <cerrno>
+
+#include "control/commands/commands.hpp"
+
+namespace sluice::commands {
+
+namespace {
+
+constexpr int kAny = UnixctlServer::kAnyCount;
+
+constexpr Command kCommands[] = {
+    {"bond/list", "", 0, 0, bond_list},
+    {"bond/show", "[port]", 0, 1, bond_show},
+    {"bridge/dump-flows", "[--offload-stats] bridge", 1, 2, bridge_dump_flows},
+    {"bridge/reconnect", "[bridge]", 0, 1, bridge_reconnect},
+    {"coverage/read-counter", "COUNTER", 1, 1, coverage_read_counter},
+    {"coverage/show", "", 0, 0, coverage_show},
+    {"dpctl/ct-get-nconns", "[dp]", 0, 1, conntrack_count},
+    {"dpctl/dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, nothing},
+    {"dpctl/dump-dps", "", 0, 0, dpctl_dump_dps},
+    {"dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, dpctl_dump_flows},
+    {"dpctl/flush-conntrack", "[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]", 0, 4, nothing},
+    {"dpctl/show", "[-s] [dp...]", 0, kAny, dpctl_show},
+    {"dpdk/lcore-list", "", 0, 0, dpdk_lcore_list},
+    {"dpif-netdev/bond-show", "[dp]", 0, 1, nothing},
+    {"dpif-netdev/pmd-perf-show", "[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]", 0, 8,
+     pmd_perf_show},
+    {"dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1, pmd_rxq_rebalance},
+    {"dpif-netdev/pmd-rxq-show", "[-pmd core] [-secs secs] [dp]", 0, 5, pmd_rxq_show},
+    {"dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3, pmd_stats_clear},
+    {"dpif-netdev/pmd-stats-show", "[-pmd core] [dp]", 0, 3, pmd_stats_show},
+    {"dpif/dump-dps", "", 0, 0, dpctl_dump_dps},
+    {"dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 3, dpif_dump_flows},
+    {"dpif/show", "", 0, 0, dpif_show},
+    {"dpif/show-dp-features", "bridge", 1, 1, dpif_show_features},
+    {"exit", "[--cleanup]", 0, 1, exit_command},
+    {"fdb/add", "bridge port vlan mac", 4, 4, fdb_add},
+    {"fdb/del", "bridge vlan mac", 3, 3, fdb_del},
+    {"fdb/flush", "[bridge]", 0, 1, fdb_flush},
+    {"fdb/show", "bridge", 1, 1, fdb_show},
+    {"fdb/stats-clear", "[bridge]", 0, 1, fdb_stats_clear},
+    {"fdb/stats-show", "bridge", 1, 1, fdb_stats_show},
+    {"lacp/show", "[port]", 0, 1, nothing},
+    {"mdb/flush", "[bridge]", 0, 1, nothing},
+    {"mdb/show", "bridge", 1, 1, mdb_show},
+    {"memory/show", "", 0, 0, memory_show},
+    {"netdev-dpdk/get-mempool-info", "[netdev]", 0, 1, mempool_info},
+    {"netdev-dpdk/set-admin-state", "[netdev] up|down", 1, 2, set_admin_state},
+    {"ofproto/list", "", 0, 0, ofproto_list},
+    {"ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, kAny,
+     ofproto_trace},
+    {"qos/show", "interface", 1, 1, qos_show},
+    {"revalidator/purge", "", 0, 0, nothing},
+    {"revalidator/wait", "", 0, 0, nothing},
+    {"rstp/show", "[bridge]", 0, 1, nothing},
+    {"sluice/conservation", "", 0, 0, sluice_conservation},
+    {"sluice/drops", "[--all]", 0, 1, sluice_drops},
+    {"stp/show", "[bridge]", 0, 1, nothing},
+    {"upcall/show", "", 0, 0, upcall_show},
+};
+
+}  // namespace
+
+void add_all(Context& context) {
+    for (const Command& command : kCommands) {
+        context.server.add(command.name, command.usage, command.min_args, command.max_args,
+                           [&context, run = command.run](const Args& args) -> Output {
+                               if (!context.target() && run != exit_command) {
+                                   return make_error(
+                                       EAGAIN, "the switch has not started yet: it waits for the database {}",
+                                       context.reconciler.database_name());
+                               }
+                               return run(context, args);
+                           });
+    }
+    start_coverage(context);
+}
+
+void stop(Context&) {
+    stop_coverage();
+}
+
+Result<SwitchBridge*> find_bridge(Context& context, const std::string& name) {
+    SwitchBridge* owner = context.target()->find_bridge(name);
+    if (!owner) return make_error(ENOENT, "no such bridge");
+    return owner;
+}
+
+}  // namespace sluice::commands

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Datapath actions and flows as text, the way ovs-dpctl(8) and ofproto/trace print them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "flow/key.hpp"
+#include "flow/match.hpp"
+
+namespace sluice {
+
+/// Datapath actions that turn the headers of `from` into those of `to`: "set(eth(dst=…))", "pop_vlan", …
+std::vector<std::string> odp_changes(const FlowKey& from, const FlowKey& to);
+
+/// A match in datapath form without a port: "eth(src=…),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80)".
+std::string format_odp_match(const Match& match);
+
+}  // namespace sluice

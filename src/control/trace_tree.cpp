@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/trace_tree.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "control/trace_odp.hpp"
+#include "flow/action_text.hpp"
+#include "flow/match_text.hpp"
+#include "pipeline/program.hpp"
+
+namespace sluice {
+
+namespace {
+
+constexpr FieldLoc kMegaflowFields[] = {
+    key::kEthDst,  key::kEthSrc,  key::kEthType,   key::kVlanTci, key::kIpProto,  key::kIpTos,
+    key::kIpTtl,   key::kIpv4Src, key::kIpv4Dst,   key::kTpSrc,   key::kTpDst,    key::kTcpFlags,
+    key::kIpv6Src, key::kIpv6Dst, key::kIpv6Label, key::kArpSha,  key::kArpTha,   key::kNdTarget,
+    key::kPktMark, key::kTunId,   key::kTunSrc,    key::kTunDst,  key::kVlan1Tci,
+};
+
+bool contains(const ActionList& list, const Action& action) {
+    return !list.empty() && &action >= list.data() && &action < list.data() + list.size();
+}
+
+bool contains_nested(const pipeline::ActionProgram& program, const Action& action) {
+    if (contains(program.source, action)) return true;
+    return std::any_of(program.ops.begin(), program.ops.end(), [&](const pipeline::Op& op) {
+        return op.nested && contains_nested(*op.nested, action);
+    });
+}
+
+/// Place in the fixed order in which an action set is executed (OpenFlow 1.5 §5.6).
+int set_rank(const Action& action) {
+    const auto& kind = action.kind;
+    if (std::holds_alternative<PopMplsAction>(kind)) return 1;
+    if (std::holds_alternative<StripVlanAction>(kind)) return 2;
+    if (std::holds_alternative<PushMplsAction>(kind)) return 3;
+    if (std::holds_alternative<PushVlanAction>(kind)) return 4;
+    if (std::holds_alternative<DecTtlAction>(kind)) return 5;
+    if (std::holds_alternative<DecMplsTtlAction>(kind)) return 6;
+    if (std::holds_alternative<SetQueueAction>(kind)) return 8;
+    if (std::holds_alternative<GroupAction>(kind)) return 9;
+    if (std::holds_alternative<OutputAction>(kind)) return 10;
+    return 7;
+}
+
+std::string controller_text(const Action* action, std::uint64_t cookie) {
+    unsigned reason = 0, id = 0, max_len = 0xffff;
+    if (action) {
+        if (const auto* full = std::get_if<ControllerAction>(&action->kind)) {
+            reason = full->reason, id = full->controller_id, max_len = full->max_len;
+        } else if (const auto* plain = std::get_if<OutputAction>(&action->kind)) {
+            reason = 1, max_len = plain->max_len;
+        } else if (std::holds_alternative<DecTtlAction>(action->kind)) {
+            reason = 2;
+        }
+    }
+    return fmt::format(
+        "userspace(pid=0,controller(reason={},dont_send=0,continuation=0,recirc_id=0,rule_cookie={:#x},"
+        "controller_id={},max_len={}))",
+        reason, cookie, id, max_len);
+}
+
+}  // namespace
+
+TraceTree::Nodes& TraceTree::current() {
+    if (!frames_.empty()) return *frames_.back().subs;
+    return bridge_subs_ ? *bridge_subs_ : roots_;
+}
+
+void TraceTree::enter_bridge(unsigned bridge, const FlowKey& key, unsigned) {
+    const SwitchBridge* owner = switch_.find_bridge(bridge);
+    Node node{NodeType::kBridge, fmt::format("bridge(\"{}\")", owner ? owner->bridge->name() : "?"), {}};
+    auto run = std::make_unique<Run>();
+    run->bridge = bridge;
+    run->entry = key;
+    frames_.clear();
+    action_set_.clear();
+    executing_set_ = false;
+    last_action_ = nullptr;
+    if (!root_run_) {
+        first_key_ = last_key_ = key;
+        roots_.push_back(std::move(node));
+        bridge_subs_ = &roots_.back().subs;
+        root_run_ = std::move(run);
+        run_ = root_run_.get();
+        return;
+    }
+    const auto waiting = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) {
+        const SwitchPort* peer = switch_.find_port(p.peer);
+        return !p.used && peer && owner && peer->bridge == owner->bridge->name();
+    });
+    Nodes& where = waiting != pending_.end() ? *waiting->where : roots_;
+    Run& outer = waiting != pending_.end() ? *waiting->run : *root_run_;
+    if (waiting != pending_.end()) {
+        waiting->used = true;
+        // The key is not parsed yet on this side of a patch port: what left the other side is.
+        for (Item& item : outer.items) {
+            if (item.port == waiting->peer && !item.inner && item.controller.empty()) {
+                run->entry = item.key;
+                item.inner = std::move(run);
+                run_ = item.inner.get();
+                break;
+            }
+        }
+    }
+    if (run) {
+        outer.items.push_back({PortIndex::kNone, key, {}, std::move(run)});
+        run_ = outer.items.back().inner.get();
+    }
+    where.push_back(std::move(node));
+    bridge_subs_ = &where.back().subs;
+}
+
+void TraceTree::note_consulted(const FlowKey& key, const FlowKey& consulted) {
+    if (run_ != root_run_.get()) return;
+    for (unsigned i = 0; i < kKeyWords; ++i)
+        touched_.word[i] |= consulted.word[i] & ~(key.word[i] ^ first_key_.word[i]);
+}
+
+void TraceTree::lookup(std::uint8_t table, const pipeline::Rule* rule, const FlowKey& key,
+                       const FlowKey& consulted, unsigned) {
+    note_consulted(key, consulted);
+    if (run_ == root_run_.get()) last_key_ = key;
+    Nodes& list = current();
+    std::string text;
+    if (rule) {
+        const std::string match = format_match(rule->match.expand());
+        text = fmt::format("{:2}. {}{}priority {}", table, match, match.empty() ? "" : ", ", rule->priority);
+        if (rule->cookie != 0) text += fmt::format(", cookie {:#x}", rule->cookie);
+    } else {
+        text = fmt::format("{:2}. No match.", table);
+    }
+    list.push_back({NodeType::kTable, std::move(text), {}});
+    if (!rule) {
+        list.back().subs.push_back({NodeType::kAction, "drop", {}});
+        // Actions that follow belong to the rule that sent the packet here; a miss has none.
+        if (frames_.empty()) frames_.push_back({nullptr, &list.back().subs});
+        return;
+    }
+    if (rule->actions->source.empty()) list.back().subs.push_back({NodeType::kAction, "drop", {}});
+    frames_.push_back({rule, &list.back().subs});
+    last_action_ = nullptr;
+}
+
+bool TraceTree::owns(const Frame& frame, const Action& action) const {
+    return frame.rule && contains_nested(*frame.rule->actions, action);
+}
+
+bool TraceTree::in_action_set(const Action& action) const {
+    return std::any_of(frames_.begin(), frames_.end(), [&](const Frame& frame) {
+        if (!frame.rule) return false;
+        const auto& ops = frame.rule->actions->ops;
+        return std::any_of(ops.begin(), ops.end(), [&](const pipeline::Op& op) {
+            return op.code == pipeline::OpCode::kWriteActions && op.nested &&
+                   contains_nested(*op.nested, action);
+        });
+    });
+}
+
+void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
+    if (run_ == root_run_.get()) last_key_ = key;
+    last_action_ = &action;
+    if (const auto* out = std::get_if<OutputAction>(&action.kind)) {
+        normal_ |= out->port == OfPort::kNormal && run_ == root_run_.get();
+    }
+    const std::string text = format_actions({action});
+    if (in_action_set(action)) {
+        if (!std::exchange(executing_set_, true)) {
+            Nodes& list = *frames_.front().subs;
+            list.push_back({NodeType::kTable, "--. Executing action set:", {}});
+            frames_.push_back({frames_.front().rule, &list.back().subs});
+        }
+        current().push_back({NodeType::kAction, text, {}});
+        return;
+    }
+    // Return to the rule the action belongs to; stay where we are for lists without a rule (packet-out).
+    const auto owner = std::find_if(frames_.rbegin(), frames_.rend(),
+                                    [&](const Frame& frame) { return owns(frame, action); });
+    if (owner != frames_.rend()) frames_.erase(owner.base(), frames_.end());
+    current().push_back({NodeType::kAction, text, {}});
+    if (const auto* written = std::get_if<WriteActionsAction>(&action.kind)) write_actions(*written);
+    if (std::holds_alternative<ClearActionsAction>(action.kind)) action_set_.clear();
+}
+
+void TraceTree::write_actions(const WriteActionsAction& written) {
+    for (const Action& action : written.actions) {
+        const auto same = std::find_if(action_set_.begin(), action_set_.end(), [&](const Action& other) {
+            return other.kind.index() == action.kind.index() && set_rank(action) != 7;
+        });
+        if (same != action_set_.end()) action_set_.erase(same);
+        action_set_.push_back(action);
+    }
+    std::stable_sort(action_set_.begin(), action_set_.end(),
+                     [](const Action& a, const Action& b) { return set_rank(a) < set_rank(b); });
+    current().push_back(
+        {NodeType::kDetail, fmt::format("action set is: {}", format_actions(action_set_)), {}});
+}
+
+void TraceTree::note(std::string_view text, unsigned) {
+    if (text.starts_with("received packet on unknown port")) {
+        current().push_back({NodeType::kError,
+                             fmt::format("received packet on unknown port {}", first_key_.get(key::kInPort)),
+                             {}});
+        current().push_back({NodeType::kWarn, "no input bundle, dropping", {}});
+        return;
+    }
+    if (text.starts_with("output port does not exist")) text = "Nonexistent output port";
+    const bool warn = text.find("skipping output") != std::string_view::npos ||
+                      text.find("Nonexistent") != std::string_view::npos ||
+                      text.find("more than") != std::string_view::npos ||
+                      text.find("deeper than") != std::string_view::npos;
+    current().push_back({warn ? NodeType::kWarn : NodeType::kDetail, std::string(text), {}});
+}
+
+void TraceTree::output(PortIndex index, const FlowKey& key) {
+    if (!run_) return;
+    if (run_ == root_run_.get() && index == PortIndex::kNone) last_key_ = key;
+    Item item;
+    item.key = key;
+    if (index == PortIndex::kNone) {
+        const auto* rule = frames_.empty() ? nullptr : frames_.back().rule;
+        if (!rule && !last_action_ && !current().empty() && current().back().text == "drop") {
+            current().back().text = "controller(reason=no_match)";
+        }
+        item.controller = controller_text(last_action_, rule ? rule->cookie : 0);
+        run_->items.push_back(std::move(item));
+        return;
+    }
+    item.port = index;
+    const SwitchPort* port = switch_.find_port(index);
+    if (port && port->config.port.type == "patch") {
+        const SwitchPort* peer = switch_.find_port(port->port->patch_peer());
+        if (!peer || !peer->attached()) return;
+        item.port = peer->index;
+        pending_.push_back({peer->index, &current(), run_, false});
+    }
+    run_->items.push_back(std::move(item));
+}
+
+void TraceTree::drop(std::string_view) {}
+
+Match TraceTree::megaflow() const {
+    Match match;
+    const auto exact = [&](FieldLoc loc) { match.mask.set_wide(loc, low_mask(loc.bits)); };
+    for (const FieldLoc loc : kMegaflowFields) {
+        match.mask.set_wide(loc, touched_.get_wide(loc));
+        if (!(first_key_.get_wide(loc) == last_key_.get_wide(loc))) exact(loc);
+    }
+    exact(key::kInPort);
+    exact(key::kEthType);
+    const bool tagged = (first_key_.get(key::kVlanTci) & kVlanPresent) != 0;
+    if (normal_) exact(key::kEthDst), exact(key::kEthSrc);
+    if (normal_ && tagged) match.mask.set(key::kVlanTci, match.mask.get(key::kVlanTci) | 0x1fff);
+    if (!tagged) match.mask.set(key::kVlanTci, 0);
+    const auto type = first_key_.get(key::kEthType);
+    if (type == 0x0800 || type == 0x86dd) match.mask.set(key::kIpFrag, 3);
+    const std::uint64_t transport = match.mask.get(key::kTpSrc) | match.mask.get(key::kTpDst);
+    if (transport != 0) exact(key::kIpProto);
+    match.value = first_key_;
+    match.normalize();
+    return match;
+}
+
+// A node with text of its own kind is indented below its table; a table or bridge that comes last among its
+// siblings stays at their level, so that long chains of resubmits don't wander off to the right (as OVS).
+void TraceTree::print(const Nodes& nodes, unsigned level, std::string& out) {
+    for (auto it = nodes.begin(); it != nodes.end(); ++it) {
+        const bool terminal = it->type != NodeType::kBridge && it->type != NodeType::kTable;
+        const unsigned more = std::next(it) != nodes.end() || terminal ? 1 : 0;
+        const std::string indent((level + more) * 4U, ' ');
+        switch (it->type) {
+            case NodeType::kBridge:
+                out += fmt::format("\n{}{}\n{}{}\n", indent, it->text, indent,
+                                   std::string(it->text.size(), '-'));
+                break;
+            case NodeType::kTable:
+            case NodeType::kAction:
+                out += fmt::format("{}{}\n", indent, it->text);
+                break;
+            case NodeType::kDetail:
+                out += fmt::format("{} -> {}\n", indent, it->text);
+                break;
+            case NodeType::kWarn:
+                out += fmt::format("{} >> {}\n", indent, it->text);
+                break;
+            case NodeType::kError:
+                out += fmt::format("{} >>>> {} <<<<\n", indent, it->text);
+                break;
+        }
+        print(it->subs, level + more + more, out);
+    }
+}
+
+std::string TraceTree::format_steps() const {
+    std::string out;
+    print(roots_, 0, out);
+    return out;
+}
+
+void TraceTree::commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const {
+    for (const Item& item : run.items) {
+        if (item.inner) {
+            commit(*item.inner, base, out);
+            continue;
+        }
+        const SwitchPort* port = item.port == PortIndex::kNone ? nullptr : switch_.find_port(item.port);
+        if (item.controller.empty() && (!port || port->config.port.type == "patch")) continue;
+        for (auto& change : odp_changes(base, item.key))
+            out.push_back(std::move(change));
+        base = item.key;
+        out.push_back(item.controller.empty() ? fmt::format("{}", odp_port(item.port)) : item.controller);
+    }
+}
+
+std::string TraceTree::format_datapath_actions() const {
+    std::vector<std::string> out;
+    if (root_run_) {
+        FlowKey base = first_key_;
+        commit(*root_run_, base, out);
+    }
+    return out.empty() ? "drop" : fmt::format("{}", fmt::join(out, ","));
+}
+
+}  // namespace sluice

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// TraceTree: collects what the pipeline reports of one packet and prints it in the layout of ofproto/trace.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/switch.hpp"
+#include "flow/match.hpp"
+#include "pipeline/trace.hpp"
+
+namespace sluice {
+
+/// Number by which a datapath port is printed; 0 stands for the datapath itself, as in OVS.
+inline unsigned odp_port(PortIndex index) {
+    return to_int(index) + 1U;
+}
+
+class TraceTree final : public pipeline::TraceSink {
+  public:
+    explicit TraceTree(const Switch& owner) : switch_(owner) {}
+
+    void enter_bridge(unsigned bridge, const FlowKey& key, unsigned depth) override;
+    void lookup(std::uint8_t table, const pipeline::Rule* rule, const FlowKey& key, const FlowKey& consulted,
+                unsigned depth) override;
+    void action(const Action& action, const FlowKey& key, unsigned depth) override;
+    void note(std::string_view text, unsigned depth) override;
+    void output(PortIndex index, const FlowKey& key) override;
+    void drop(std::string_view reason) override;
+
+    /// The steps, from the first "bridge(...)" on.
+    std::string format_steps() const;
+    /// "Datapath actions:" without the title.
+    std::string format_datapath_actions() const;
+    /// Key with which the first bridge was entered, and the last one seen there.
+    const FlowKey& first_key() const { return first_key_; }
+    const FlowKey& last_key() const { return last_key_; }
+    /// What the first bridge looked at, over the packet's original fields.
+    Match megaflow() const;
+
+  private:
+    enum class NodeType { kBridge, kTable, kAction, kDetail, kWarn, kError };
+    struct Node {
+        NodeType type;
+        std::string text;
+        std::list<Node> subs;
+    };
+    using Nodes = std::list<Node>;
+    /// One pass through a bridge, with what left it, in order.
+    struct Run;
+    struct Item {
+        PortIndex port = PortIndex::kNone;
+        FlowKey key;
+        std::string controller;  ///< non-empty: goes to the controller
+        std::unique_ptr<Run> inner;
+    };
+    struct Run {
+        unsigned bridge = 0;
+        FlowKey entry;
+        std::vector<Item> items;
+    };
+    struct Frame {
+        const pipeline::Rule* rule = nullptr;
+        Nodes* subs = nullptr;
+    };
+    struct Pending {  ///< a patch port was passed; its bridge comes later
+        PortIndex peer;
+        Nodes* where;
+        Run* run;
+        bool used = false;
+    };
+
+    bool owns(const Frame& frame, const Action& action) const;
+    bool in_action_set(const Action& action) const;
+    void write_actions(const WriteActionsAction& written);
+    void note_consulted(const FlowKey& key, const FlowKey& consulted);
+    Nodes& current();
+    static void print(const Nodes& nodes, unsigned level, std::string& out);
+    void commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const;
+
+    const Switch& switch_;
+    Nodes roots_;
+    std::unique_ptr<Run> root_run_;
+    Run* run_ = nullptr;
+    std::vector<Frame> frames_;
+    Nodes* bridge_subs_ = nullptr;
+    std::list<Pending> pending_;
+    const Action* last_action_ = nullptr;
+    ActionList action_set_;
+    bool executing_set_ = false;
+    bool normal_ = false;
+    FlowKey first_key_, last_key_, touched_;
+};
+
+}  // namespace sluice
