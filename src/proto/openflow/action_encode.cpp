@@ -80,8 +80,9 @@ struct Encoder {
         out.mac(mac);
         finish(start);
     }
-    void field_header(FieldId id) const {
-        if (const auto* header = oxm_header(field_info(id), to_int(scope.version))) {
+    /// Nicira's actions name fields by their NXM headers in every version; copy_field by OXM.
+    void field_header(FieldId id, std::uint8_t version = 1) const {
+        if (const auto* header = oxm_header(field_info(id), version)) {
             write_oxm_head(out, *header, false);
         } else {
             out.u32(0);
@@ -141,7 +142,7 @@ struct Encoder {
         finish(start);
     }
     void operator()(const OutputRegAction& a) const {
-        const auto* header = oxm_header(field_info(a.source.field), to_int(scope.version));
+        const auto* header = oxm_header(field_info(a.source.field), 1);
         const bool wide = header != nullptr && header->clazz == 0xffff;
         const auto start = vendor(wide ? 32 : 15);
         out.u16(static_cast<unsigned>(a.source.offset << 6) | (a.source.bits - 1U));
@@ -179,6 +180,7 @@ struct Encoder {
             Bytes bytes;
             Writer w{bytes};
             write_wide(w, {0, value}, size);
+            if (size == 2) w.zeros(2);  // OVS counts the padding of 16-bit values
             property(type, bytes);
         };
         if (a.max_len != 0xffff) put(0, a.max_len, 2);
@@ -222,14 +224,14 @@ struct Encoder {
         set_field_oxm(named("vlan_pcp"), {0, a.pcp}, {0, 7});
     }
     void operator()(const MoveAction& a) const {
-        const bool onf = false;  // OVS keeps reg_move up to 1.4 unless it came as ONF's copy_field
         const auto start = before(Version::k15) ? vendor(6) : standard(28);
         out.u16(a.source.bits);
         out.u16(a.source.offset);
         out.u16(a.target.offset);
-        if (onf || !before(Version::k15)) out.zeros(2);
-        field_header(a.source.field);
-        field_header(a.target.field);
+        if (!before(Version::k15)) out.zeros(2);
+        const std::uint8_t names = before(Version::k15) ? std::uint8_t{1} : to_int(scope.version);
+        field_header(a.source.field, names);
+        field_header(a.target.field, names);
         finish(start);
     }
     void operator()(const PushVlanAction& a) const {

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::uint16_t kExperimenterClass = 0xffff;
 
-/// Fields in the order OVS writes them. NXM and OXM have different spellings of some.
+/// Fields in the order OVS writes them. NXM and OXM have different spellings of some; 1.5 pairs registers.
 struct Order {
-    std::vector<FieldId> nxm, oxm;
+    std::vector<FieldId> nxm, oxm, oxm15;
 };
 
 const Order& order() {
@@ -47,15 +47,18 @@ const Order& order() {
             if (nxm != "vlan_tci" || name == "vlan_vid") add(result.nxm, nxm);
             add(result.oxm, oxm);
         }
-        for (auto* list : {&result.nxm, &result.oxm}) {
-            for (unsigned n = 0; n < 16; ++n)
-                add(*list, fmt::format("reg{}", n));
+        result.oxm15 = result.oxm;
+        for (unsigned n = 0; n < 16; ++n) {
+            add(result.nxm, fmt::format("reg{}", n));
+            add(result.oxm, fmt::format("reg{}", n));
+            if (n < 8) add(result.oxm15, fmt::format("xreg{}", n));
         }
         for (const std::string_view name :
              {"pkt_mark", "ct_state", "ct_zone", "ct_mark", "ct_label", "ct_nw_src", "ct_nw_dst",
               "ct_ipv6_src", "ct_ipv6_dst", "ct_nw_proto", "ct_tp_src", "ct_tp_dst", "metadata"}) {
             add(result.nxm, name);
             add(result.oxm, name);
+            add(result.oxm15, name);
         }
         return result;
     }();
@@ -205,7 +208,7 @@ Match decode_oxm_list(Reader in, NxmCookie* cookie, bool loose) {
 
 void encode_oxm_list(Writer& out, const Match& match, std::uint8_t version, const NxmCookie* cookie) {
     Match left = match;
-    for (const FieldId id : version == 0 ? order().nxm : order().oxm) {
+    for (const FieldId id : version == 0 ? order().nxm : version < 6 ? order().oxm : order().oxm15) {
         const auto& info = field_info(id);
         const U128 mask = field_mask(info, left);
         if (mask.is_zero() || !prereq_ok(info.prereq, match)) continue;

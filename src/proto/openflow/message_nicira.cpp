@@ -124,7 +124,7 @@ void write_tuple(Writer& out, const CtTuple& tuple) {
     if (tuple.source) write_property(out, kSource, [&] { write_wide(out, *tuple.source, 16); });
     if (tuple.target) write_property(out, kTarget, [&] { write_wide(out, *tuple.target, 16); });
     const auto put16 = [&out](std::uint16_t type, std::optional<std::uint16_t> value) {
-        if (value) write_property(out, type, [&] { out.u16(*value); });
+        if (value) write_property(out, type, [&] { out.u16(*value), out.zeros(2); });
     };
     put16(kSourcePort, tuple.source_port);
     put16(kTargetPort, tuple.target_port);
@@ -325,7 +325,7 @@ void encode_body(MessageWriter& out, const CtFlush& b) {
     };
     tuple(kOriginal, b.original);
     tuple(kReplyTuple, b.reply);
-    if (b.zone) write_property(out, kZone, [&] { out.u16(*b.zone); });
+    if (b.zone) write_property(out, kZone, [&] { out.u16(*b.zone), out.zeros(2); });
 }
 
 }  // namespace sluice::openflow
