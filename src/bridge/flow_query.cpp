@@ -148,18 +148,23 @@ void FlowTables::Cursor::enter_table() {
                                                                        : nullptr;
 }
 
-const Flow* FlowTables::Cursor::next() {
+// What has been looked at and passed over is never looked at again; `at_` alone survives changes.
+const Flow* FlowTables::Cursor::peek() {
     while (table_ < tables_->tables_.size()) {
-        while (at_) {
-            Flow* flow = at_;
-            at_ = at_->next;
-            if (filter_.passes(*flow)) return flow;
+        for (; at_; at_ = at_->next) {
+            if (filter_.passes(*at_)) return at_;
         }
         if (filter_.table != openflow::kAllTables) break;
         ++table_;
         enter_table();
     }
     return nullptr;
+}
+
+const Flow* FlowTables::Cursor::next() {
+    const Flow* flow = peek();
+    if (flow) at_ = flow->next;
+    return flow;
 }
 
 }  // namespace sluice::bridge

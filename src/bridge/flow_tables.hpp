@@ -119,7 +119,9 @@ class FlowTables {
         ~Cursor();
         Cursor(const Cursor&) = delete;
         Cursor& operator=(const Cursor&) = delete;
-        /// The next flow in the filter, valid until flows change; nullptr: done.
+        /// The next flow in the filter, not yet taken, valid until flows change; nullptr: done.
+        const Flow* peek();
+        /// Takes it.
         const Flow* next();
 
       private:

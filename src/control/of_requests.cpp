@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/of_requests.hpp"
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "control/of_connection_dump.hpp"
+#include "control/of_messages.hpp"
+
+namespace sluice {
+
+namespace of = openflow;
+using of::ErrorCode;
+using of::OfError;
+
+namespace {
+
+const log::Module kLog{"ofproto"};
+
+/// Tables whose features go out in one message of the library's making; they are about 2 KiB each.
+constexpr unsigned kAllVisible = bridge::kVisibleTables;
+
+}  // namespace
+
+void OfRequestHandler::run() {
+    std::visit([this](auto& body) { handle(body); }, message.body);
+}
+
+void OfRequestHandler::reply(of::Body body) {
+    session.send_reply(message.xid, std::move(body));
+}
+
+void OfRequestHandler::refuse(ErrorCode code, std::string detail) {
+    session.refuse({code, std::move(detail)}, frame);
+}
+
+void OfRequestHandler::refuse(const OfError& error) {
+    session.refuse(error, frame);
+}
+
+// ---- Symmetric, configuration ------------------------------------------------------------------------
+
+void OfRequestHandler::handle(const of::ErrorMessage& error) {
+    static log::RateLimit limit{10, 60};
+    if (limit.allow())
+        kLog.info("{}: received error type {} code {} from the controller", session.name(), error.type,
+                  error.code);
+}
+
+void OfRequestHandler::handle(of::EchoRequest& request) {
+    reply(of::EchoReply{std::move(request.data)});
+}
+
+void OfRequestHandler::handle(const of::FeaturesRequest&) {
+    reply(describe_features(session.bridge_, *session.version_));
+}
+
+void OfRequestHandler::handle(const of::GetConfigRequest&) {
+    of::GetConfigReply out;
+    switch (session.bridge_.fragments()) {
+        case pipeline::FragmentMode::kNormal:
+            out.config.frag_mode = 0;
+            break;
+        case pipeline::FragmentMode::kDrop:
+            out.config.frag_mode = 1;
+            break;
+        case pipeline::FragmentMode::kNxMatch:
+            out.config.frag_mode = 3;
+            break;
+    }
+    if (*session.version_ < of::Version::k13) out.config.invalid_ttl_to_controller = session.invalid_ttl_;
+    out.config.miss_send_len = static_cast<std::uint16_t>(session.miss_send_len_);
+    reply(out);
+}
+
+void OfRequestHandler::handle(const of::SetConfig& request) {
+    const of::SwitchConfig& config = request.config;
+    // A secondary may set what concerns itself only.
+    if (session.role_ != of::Role::kSecondary) {
+        switch (config.frag_mode) {
+            case 0:
+                session.bridge_.set_fragments(pipeline::FragmentMode::kNormal);
+                break;
+            case 1:
+                session.bridge_.set_fragments(pipeline::FragmentMode::kDrop);
+                break;
+            case 3:
+                session.bridge_.set_fragments(pipeline::FragmentMode::kNxMatch);
+                break;
+            default:
+                kLog.warn("{}: fragment handling mode {} is not supported, keeping the old one",
+                          session.name(), config.frag_mode);
+        }
+    }
+    if (config.invalid_ttl_to_controller) {
+        session.invalid_ttl_ = *config.invalid_ttl_to_controller;
+        auto& mask = session.masks_.primary[static_cast<std::size_t>(of::AsyncKind::kPacketIn)];
+        const std::uint32_t bit = 1U << static_cast<unsigned>(of::PacketInReason::kInvalidTtl);
+        mask = session.invalid_ttl_ ? mask | bit : mask & ~bit;
+    }
+    session.miss_send_len_ = config.miss_send_len;
+    session.hub_.interest_changed();
+}
+
+// ---- Packets, ports, tables --------------------------------------------------------------------------
+
+void OfRequestHandler::handle(const of::PacketOut& request) {
+    if (auto refusal = run_packet_out(session.bridge_, request)) refuse(*refusal);
+}
+
+void OfRequestHandler::handle(const of::PortMod& request) {
+    if (auto refusal = check_port_mod(session.bridge_, request)) {
+        refuse(*refusal);
+        return;
+    }
+    if (auto done = session.bridge_.modify_port(request.port, request.config, request.mask); !done)
+        refuse(ErrorCode::kPmfcEperm, done.error().message);
+}
+
+void OfRequestHandler::handle(const of::GroupMod& request) {
+    // Deleting from an empty table of groups is nothing to complain about.
+    if (request.command == of::GroupCommand::kDelete) return;
+    if (request.command == of::GroupCommand::kAdd || request.command == of::GroupCommand::kAddOrModify) {
+        refuse(ErrorCode::kGmfcOutOfGroups, "groups are not supported");
+    } else {
+        refuse(ErrorCode::kGmfcUnknownGroup, fmt::format("there is no group {}", request.group));
+    }
+}
+
+void OfRequestHandler::handle(const of::MeterMod& request) {
+    if (request.command == of::MeterCommand::kAdd) {
+        refuse(ErrorCode::kMmfcOutOfMeters, "meters are not supported");
+    } else if (request.command == of::MeterCommand::kModify) {
+        refuse(ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", request.meter));
+    }
+}
+
+void OfRequestHandler::handle(const of::TableMod& request) {
+    if (request.table != of::kAllTables && request.table >= bridge::kVisibleTables) {
+        refuse(ErrorCode::kTmfcBadTable, fmt::format("there is no table {}", request.table));
+    } else if (request.config != 0 ||
+               (request.miss != of::TableMiss::kDefault && request.miss != of::TableMiss::kController)) {
+        refuse(ErrorCode::kTmfcBadConfig, "eviction, vacancy events and miss behaviour are not supported");
+    }
+}
+
+void OfRequestHandler::handle(const of::BarrierRequest&) {
+    session.reply_when_passed(message.xid, of::BarrierReply{});
+}
+
+// ---- Roles and what is sent unasked ------------------------------------------------------------------
+
+void OfRequestHandler::handle(const of::RoleRequest& request) {
+    if (request.role == of::Role::kPrimary || request.role == of::Role::kSecondary) {
+        if (request.generation_id && !session.hub_.accept_generation(*request.generation_id)) {
+            refuse(ErrorCode::kRrfcStale, fmt::format("generation id {} is old", *request.generation_id));
+            return;
+        }
+    }
+    if (request.role != of::Role::kNoChange && request.role != session.role_) {
+        session.role_ = request.role;
+        session.hub_.connection_changed(session);
+        session.hub_.interest_changed();
+    }
+    if (request.role == of::Role::kPrimary) session.hub_.demote_others(session);
+    session.reply_when_passed(message.xid,
+                              of::RoleReply{session.role_, session.hub_.generation(), request.nicira});
+}
+
+void OfRequestHandler::handle(const of::GetAsyncRequest&) {
+    reply(of::GetAsyncReply{session.masks_});
+}
+
+void OfRequestHandler::handle(const of::SetAsync& request) {
+    for (std::size_t kind = 0; kind < session.masks_.primary.size(); ++kind) {
+        if (request.primary_set >> kind & 1) session.masks_.primary[kind] = request.masks.primary[kind];
+        if (request.secondary_set >> kind & 1) session.masks_.secondary[kind] = request.masks.secondary[kind];
+    }
+    // Who asks for messages in the Nicira form wants them, as in OVS.
+    if (request.form == of::SetAsync::Form::kNicira && session.miss_send_len_ == 0)
+        session.miss_send_len_ = 128;
+    session.hub_.interest_changed();
+}
+
+void OfRequestHandler::handle(const of::SetFlowFormat& request) {
+    session.nxm_flow_format_ = request.nxm;
+}
+
+void OfRequestHandler::handle(const of::FlowModTableId& request) {
+    session.decode_.flow_mod_table_id = request.enable;
+}
+
+void OfRequestHandler::handle(const of::SetPacketInFormat& request) {
+    session.packet_in_format_ = request.format;
+}
+
+void OfRequestHandler::handle(const of::SetControllerId& request) {
+    session.controller_id_ = request.id;
+    session.hub_.interest_changed();
+}
+
+// ---- Bundles -----------------------------------------------------------------------------------------
+
+void OfRequestHandler::handle(const of::BundleControl& request) {
+    const std::int64_t now = clock::now_ms();
+    OfBundles::Refusal refusal;
+    std::optional<OfBundles::Failure> failure;
+    of::BundleControl answer = request;
+    switch (request.type) {
+        case of::BundleType::kOpenRequest:
+            refusal = session.bundles_.open(request.bundle, request.flags, now);
+            answer.type = of::BundleType::kOpenReply;
+            break;
+        case of::BundleType::kCloseRequest:
+            refusal = session.bundles_.close(request.bundle, request.flags);
+            answer.type = of::BundleType::kCloseReply;
+            break;
+        case of::BundleType::kDiscardRequest:
+            refusal = session.bundles_.discard(request.bundle);
+            answer.type = of::BundleType::kDiscardReply;
+            break;
+        case of::BundleType::kCommitRequest:
+            refusal = session.bundles_.commit(request.bundle, request.flags, session.decode_, now, failure);
+            answer.type = of::BundleType::kCommitReply;
+            break;
+        default:
+            refusal = OfError{ErrorCode::kBfcBadType, "a reply is not a request"};
+    }
+    if (failure) session.refuse(failure->error, failure->message);
+    if (refusal) {
+        refuse(*refusal);
+    } else if (answer.type == of::BundleType::kCommitReply) {
+        session.reply_when_passed(message.xid, answer);
+    } else {
+        reply(answer);
+    }
+}
+
+void OfRequestHandler::handle(const of::BundleAdd& request) {
+    if (auto refusal = session.bundles_.add(request, session.decode_, clock::now_ms())) refuse(*refusal);
+}
+
+// ---- Statistics --------------------------------------------------------------------------------------
+
+void OfRequestHandler::handle(const of::DescRequest&) {
+    reply(describe_switch(session.bridge_));
+}
+
+void OfRequestHandler::handle(const of::FlowStatsRequest& request) {
+    if (auto refusal = bridge::FlowTables::check_table(request.selection.table)) {
+        refuse(*refusal);
+        return;
+    }
+    session.start_dump(message.xid, request.selection);
+}
+
+void OfRequestHandler::handle(const of::AggregateRequest& request) {
+    if (auto refusal = bridge::FlowTables::check_table(request.selection.table)) {
+        refuse(*refusal);
+        return;
+    }
+    auto out = session.bridge_.flows().aggregate(bridge::FlowFilter::from(request.selection));
+    out.nicira = request.selection.nicira;
+    reply(out);
+}
+
+void OfRequestHandler::handle(const of::TableStatsRequest&) {
+    reply(describe_tables(session.bridge_.flows()));
+}
+
+void OfRequestHandler::handle(const of::PortStatsRequest& request) {
+    of::PortStatsReply out;
+    for (const auto& [number, port] : session.bridge_.ports()) {
+        if (request.port != OfPort::kAny && request.port != number) continue;
+        if (const auto statistics = session.bridge_.statistics(number))
+            out.ports.push_back(describe_port_stats(*statistics));
+    }
+    reply(std::move(out));
+}
+
+void OfRequestHandler::handle(const of::PortDescRequest& request) {
+    of::PortDescReply out;
+    for (const auto& [number, port] : session.bridge_.ports()) {
+        if (request.port == OfPort::kAny || request.port == number) out.ports.push_back(describe_port(port));
+    }
+    reply(std::move(out));
+}
+
+void OfRequestHandler::handle(const of::QueueStatsRequest& request) {
+    if (request.port != OfPort::kAny && request.port != OfPort::kAll && !session.bridge_.port(request.port)) {
+        refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
+    } else if (request.port != OfPort::kAny && request.port != OfPort::kAll &&
+               request.queue != of::kAnyQueue) {
+        refuse(ErrorCode::kQofcBadQueue, fmt::format("port {} has no queues", to_int(request.port)));
+    } else {
+        reply(of::QueueStatsReply{});
+    }
+}
+
+void OfRequestHandler::handle(const of::QueueConfigRequest& request) {
+    if (request.port != OfPort::kAny && !session.bridge_.port(request.port)) {
+        refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
+        return;
+    }
+    of::QueueConfigReply out;
+    out.port = request.port;
+    reply(out);
+}
+
+void OfRequestHandler::handle(const of::GroupStatsRequest&) {
+    reply(of::GroupStatsReply{});
+}
+
+void OfRequestHandler::handle(const of::GroupDescRequest&) {
+    reply(of::GroupDescReply{});
+}
+
+void OfRequestHandler::handle(const of::GroupFeaturesRequest&) {
+    reply(of::GroupFeaturesReply{});
+}
+
+void OfRequestHandler::handle(const of::MeterStatsRequest& request) {
+    if (request.meter == of::kAllMeters) {
+        reply(of::MeterStatsReply{});
+    } else {
+        refuse(ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", request.meter));
+    }
+}
+
+void OfRequestHandler::handle(const of::MeterConfigRequest& request) {
+    if (request.meter == of::kAllMeters) {
+        reply(of::MeterConfigReply{});
+    } else {
+        refuse(ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", request.meter));
+    }
+}
+
+void OfRequestHandler::handle(const of::MeterFeaturesRequest&) {
+    reply(of::MeterFeaturesReply{});
+}
+
+void OfRequestHandler::handle(const of::TableFeaturesRequest&) {
+    reply(describe_table_features(session.bridge_.flows(), 0, kAllVisible));
+}
+
+void OfRequestHandler::handle(const of::TableDescRequest&) {
+    reply(describe_table_configs());
+}
+
+// ---- Not in this version -----------------------------------------------------------------------------
+
+void OfRequestHandler::handle(const of::FlowMonitorRequest&) {
+    refuse(ErrorCode::kBrcBadStat, "flow monitoring is not supported");
+}
+
+void OfRequestHandler::handle(const of::FlowMonitorCancel&) {
+    refuse(ErrorCode::kMofcUnknownMonitor, "flow monitoring is not supported");
+}
+
+void OfRequestHandler::handle(const of::TlvTableRequest&) {
+    of::TlvTableReply out;
+    out.max_option_space = 256;
+    out.max_fields = 64;
+    reply(std::move(out));
+}
+
+void OfRequestHandler::handle(const of::TlvTableMod&) {
+    refuse(ErrorCode::kNxttmfcTableFull, "tunnel options are not supported");
+}
+
+void OfRequestHandler::handle(const of::Resume&) {
+    refuse(ErrorCode::kNxrNotSupported, "continuations are not supported");
+}
+
+void OfRequestHandler::handle(const of::CtFlushZone&) {}  // no connections are tracked: all are flushed
+
+void OfRequestHandler::handle(const of::CtFlush&) {}
+
+// ---- Dumps -------------------------------------------------------------------------------------------
+
+bool OfConnection::Dump::next(of::Bytes& out, std::int64_t now_ms) {
+    of::FlowStatsWriter writer(version_, xid_, nicira_, out);
+    for (unsigned i = 0; i < kFlowsAPiece && cursor_.peek(); ++i) {
+        if (auto added = writer.add(flows_.describe(*cursor_.next(), now_ms)); !added)
+            kLog.warn("flow dump: {}", added.error().message);
+    }
+    writer.finish();
+    if (!cursor_.peek()) return false;
+    // The writer ended its last part as the final one; it is not. type, flags follow the header.
+    constexpr std::size_t kFlagsOffset = of::Header::kSize + 2;
+    std::size_t part = 0;
+    while (part + of::Header::kSize <= out.size()) {
+        const std::size_t length = std::size_t{out[part + 2]} << 8 | out[part + 3];
+        if (length < of::Header::kSize || part + length >= out.size()) break;
+        part += length;
+    }
+    if (part + kFlagsOffset + 1 < out.size()) out[part + kFlagsOffset + 1] |= 1;
+    return true;
+}
+
+}  // namespace sluice
