@@ -53,7 +53,10 @@ Result<void> make_folder(const std::string& path, const char* what) {
     std::error_code failure;
     fs::create_directories(path, failure);
     if (failure)
-        return make_error(failure.value(), "cannot create the {} {}: {}", what, path, failure.message());
+        return make_error(
+            failure.value(),
+            "cannot create the {} {}: {}; choose another with an option (sluice help), or run as root", what,
+            path, failure.message());
     if (access(path.c_str(), W_OK | X_OK) != 0) {
         return make_error(
             EACCES,
