@@ -3,6 +3,7 @@
 #include "packet/pool.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include <rte_errno.h>
@@ -16,7 +17,9 @@ namespace {
 struct OwnedPool {
     rte_mempool* pool;
     std::string owner;
-    bool given_back;
+    bool given_back = false;
+    LostPackets lost = LostPackets::kNone;
+    std::chrono::steady_clock::time_point given_back_at{};
 };
 
 struct Pools {
@@ -188,19 +191,26 @@ Result<rte_mempool*> acquire_pool(std::string_view owner, unsigned count, unsign
     const std::string name = fmt::format("sluice-{}", pools.next_id++);
     rte_mempool* pool = make_pool(name.c_str(), count, kSmallCache, room + RTE_PKTMBUF_HEADROOM);
     if (pool == nullptr) return memory_error(owner, count, room);
-    pools.owned.push_back({pool, std::string{owner}, false});
+    pools.owned.push_back(OwnedPool{pool, std::string{owner}});
     return pool;
 }
 
-void release_pool(rte_mempool* pool) {
-    for (auto& owned : pools.owned)
-        if (owned.pool == pool) owned.given_back = true;
+void release_pool(rte_mempool* pool, LostPackets lost) {
+    for (auto& owned : pools.owned) {
+        if (owned.pool != pool) continue;
+        owned.given_back = true;
+        owned.lost = lost;
+        owned.given_back_at = std::chrono::steady_clock::now();
+    }
     sweep_pools();
 }
 
 unsigned sweep_pools() {
-    std::erase_if(pools.owned, [](const OwnedPool& owned) {
-        if (!owned.given_back || rte_mempool_in_use_count(owned.pool) != 0) return false;
+    const auto long_ago = std::chrono::steady_clock::now() - std::chrono::seconds{kWriteOffSeconds};
+    std::erase_if(pools.owned, [&](const OwnedPool& owned) {
+        if (!owned.given_back) return false;
+        const bool written_off = owned.lost == LostPackets::kWriteOff && owned.given_back_at < long_ago;
+        if (!written_off && rte_mempool_in_use_count(owned.pool) != 0) return false;
         rte_mempool_free(owned.pool);
         return true;
     });

@@ -66,8 +66,15 @@ rte_mempool* large_pool() noexcept;
 /// A pool of one owner: `count` packets with `room` data bytes beside the headroom. Control thread. Errors:
 /// ENOMEM, with a sentence on memory, EINVAL for a room over 65407.
 Result<rte_mempool*> acquire_pool(std::string_view owner, unsigned count, unsigned room);
+/// What becomes of packets that never come home.
+enum class LostPackets {
+    kNone,     ///< the pool waits for all of them
+    kWriteOff  ///< the driver loses those of its rings (net_af_xdp): the pool is freed after kWriteOffSeconds
+};
+/// Longer than anything in the switch holds a packet.
+inline constexpr unsigned kWriteOffSeconds = 60;
 /// Gives it back: freed now if no packet is out, else by a later sweep_pools(). Control thread.
-void release_pool(rte_mempool* pool);
+void release_pool(rte_mempool* pool, LostPackets lost = LostPackets::kNone);
 /// Frees given-back pools whose packets came home; returns how many still wait. Control thread, now and then.
 unsigned sweep_pools();
 

@@ -78,7 +78,8 @@ DpdkPort::~DpdkPort() {
     up_.store(false);
     rte_eth_dev_callback_unregister(port_id(), RTE_ETH_EVENT_INTR_RMV, removal_callback, &gone_);
     { const DpdkDevice closing = std::move(device_); }
-    if (pool_ != nullptr) release_pool(pool_);
+    if (pool_ != nullptr)
+        release_pool(pool_, driver_ == "net_af_xdp" ? LostPackets::kWriteOff : LostPackets::kNone);
 }
 
 Result<void> DpdkPort::set_up() {

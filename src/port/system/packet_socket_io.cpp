@@ -15,6 +15,8 @@
 namespace sluice {
 namespace {
 
+/// Fewest frames asked for at once.
+constexpr unsigned kMinBurst = 4;
 constexpr std::uint32_t kMacBytes = 12;
 constexpr std::uint32_t kTagBytes = 4;
 constexpr std::uint16_t kDefaultTpid = 0x8100;
@@ -96,7 +98,7 @@ unsigned PacketSocketPort::rx_burst(QueueId queue, Packet** packets, unsigned ma
     RxSlots& slots = RxSlots::mine();
     RxCounters& counters = rx_[to_int(queue)];
     // With no memory the frames stay in the socket, which counts its overflow (rx_missed).
-    const unsigned ready = slots.refill(std::min(max, kMaxBurst));
+    const unsigned ready = slots.refill(std::min(max, limit_[to_int(queue)].frames));
     if (ready == 0) return 0;
     prepare_messages(batch, slots, ready);
     const int got = recvmmsg(rx_fds_[to_int(queue)], batch.message, ready, MSG_DONTWAIT, nullptr);
@@ -110,6 +112,10 @@ unsigned PacketSocketPort::rx_burst(QueueId queue, Packet** packets, unsigned ma
         if (packet == nullptr) continue;
         bytes += packet->pkt_len;
         packets[count++] = packet;
+    }
+    if (count > 0) {
+        const auto mean = static_cast<unsigned>(bytes / count);
+        limit_[to_int(queue)].frames = std::clamp(kBurstBytes / mean, kMinBurst, kMaxBurst);
     }
     counters.packets.add(count);
     counters.bytes.add(bytes);

@@ -129,6 +129,7 @@ Result<void> PacketSocketPort::open_sockets(unsigned rx_queues) {
         tx_fds_.push_back(*fd);
     }
     rx_ = std::make_unique<RxCounters[]>(rx_queues);
+    limit_ = std::make_unique<BurstLimit[]>(rx_queues);
     tx_ = std::make_unique<TxCounters[]>(tx_queues);
     return {};
 }

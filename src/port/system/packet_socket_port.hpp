@@ -54,6 +54,12 @@ class PacketSocketPort final : public Port {
     std::vector<int> rx_fds_, tx_fds_;
     TxAbilities can_;
     std::unique_ptr<RxCounters[]> rx_;
+    /// Frames to ask for at once, by queue; small while frames are large. Writer and reader: the queue's
+    /// worker.
+    struct alignas(64) BurstLimit {
+        unsigned frames = kMaxBurst;
+    };
+    std::unique_ptr<BurstLimit[]> limit_;
     std::unique_ptr<TxCounters[]> tx_;
     mutable std::uint64_t missed_ = 0;  ///< PACKET_STATISTICS resets as it is read. Control thread.
 };

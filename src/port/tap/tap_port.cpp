@@ -161,6 +161,7 @@ unsigned TapPort::rx_burst(QueueId queue, Packet** packets, unsigned max) noexce
         }
         bytes += frame;
         packets[count++] = packet;
+        if (bytes >= kBurstBytes) break;
     }
     if (count > 0) {
         counters.packets.add(count);
