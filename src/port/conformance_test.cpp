@@ -23,7 +23,6 @@ constexpr QueueId kQueue{0};
 /// A port of some kind with its other end.
 struct World {
     std::unique_ptr<Port> port;
-    std::unique_ptr<Port> other;  ///< the second port of a pair
     std::unique_ptr<rig::Peer> peer;
 };
 
@@ -80,37 +79,10 @@ Result<World> make_ring() {
     return world;
 }
 
-Result<World> make_memif() {
-    World world;
-    const std::string socket = "/tmp/sluice-memif-" + std::to_string(getpid()) + ".sock";
-    const auto make = [&](const char* name, const std::string& role) {
-        const std::string devargs =
-            fmt::format("net_memif_{},role={},id=0,socket-abstract=no,socket={}", name, role, socket);
-        return create_port(config_of(name, "dpdk", {{"dpdk-devargs", devargs}}));
-    };
-    auto server = make("m0", "server");
-    if (!server) return server.error();
-    auto client = make("m1", "client");
-    if (!client) return client.error();
-    world.port = std::move(*server);
-    world.other = std::move(*client);
-    world.peer = rig::make_port_peer(*world.other);
-    Frame none;
-    const bool joined = rig::wait_for([&] {
-        world.peer->receive(none);
-        return world.port->state().link_up && world.other->state().link_up;
-    });
-    if (!joined) return make_error(ETIMEDOUT, "memif ends don't join");
-    return world;
-}
-
 const Kind kKinds[] = {
     {"tap", true, make_tap, [](World&) { rig::run("ip link del ct0"); }, 1514},
     {"system", true, make_system, [](World&) { rig::run("ip link del ct0"); }, 1514},
     {"dpdk_ring", false, make_ring, nullptr, 1514},
-    // net_memif of DPDK 22.11 unmaps its rings from another thread when the peer leaves, while a burst may be
-    // reading them: leaving under traffic is not tested.
-    {"dpdk_memif", false, make_memif, nullptr, 1514},
 };
 
 class Conformance : public testing::TestWithParam<Kind> {
