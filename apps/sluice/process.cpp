@@ -166,6 +166,7 @@ std::string find_program(const std::string& name) {
     std::error_code failure;
     std::vector<std::string> folders{
         std::filesystem::read_symlink("/proc/self/exe", failure).parent_path().string()};
+    folders.push_back(folders[0] + "/../sbin");  // of the same installation
     const char* path = std::getenv("PATH");
     std::istringstream entries(std::string(path != nullptr ? path : "") + ":/usr/local/sbin:/usr/sbin:/sbin");
     for (std::string entry; std::getline(entries, entry, ':');)

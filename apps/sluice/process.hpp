@@ -45,7 +45,8 @@ std::optional<ProcessInfo> daemon_of(const std::string& pidfile, const std::vect
 /// Waits until the process is gone; false when it still lives after `limit`.
 bool wait_gone(pid_t pid, std::chrono::milliseconds limit);
 
-/// Path of a program: beside this one, else in PATH, else in the sbin directories. Empty when nowhere.
+/// Path of a program: beside this one, else in the sbin of its installation, else in PATH, else in the sbin
+/// directories. Empty when nowhere.
 std::string find_program(const std::string& name);
 
 }  // namespace sluice::cli
