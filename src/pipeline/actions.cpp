@@ -405,6 +405,10 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
         FlowKey& key = set.key[group.index[g]];
         const auto real = key.get(key::kInPort);
         key.set(key::kInPort, in_port);
+        Group one;
+        one.count = 1;
+        one.index[0] = group.index[g];
+        const std::uint32_t fragments = hide_fragment_ports(set, one, path, lookup->read_words());
         const auto* rule = static_cast<const Rule*>(lookup->lookup(key, version));
         if (trace) {
             FlowKey consulted;
@@ -413,9 +417,7 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
             trace->lookup(table, rule, key, consulted, path.depth);
         }
         key.set(key::kInPort, real);
-        Group one;
-        one.count = 1;
-        one.index[0] = group.index[g];
+        show_fragment_ports(set, fragments);
         Path taken = path;
         run_rule(set, one, taken, rule, Entry::kResubmit);
         path.join(taken);
@@ -424,11 +426,12 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
 
 void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
     ensure_lines(set, group, path, kAllLines);
+    flush_pending(set, group);  // what the clone sends comes after what was sent before
     PacketSet& copies = push_set();
     copies.count = 0;
+    copies.parent = &set;
     copies.done = copies.punted = copies.sent = copies.failed = 0;
     Group all;
-    std::uint8_t original[kMaxBurst];
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         if (!trace) counters.copied.add(1);
@@ -439,7 +442,7 @@ void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const
             continue;
         }
         const unsigned to = copies.count++;
-        original[to] = static_cast<std::uint8_t>(i);
+        copies.origin[to] = static_cast<std::uint8_t>(i);
         all.index[all.count++] = static_cast<std::uint8_t>(to);
         copies.packet[to] = copy;
         copies.next[to] = set.next[i];
@@ -460,33 +463,32 @@ void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const
         Path inner = path;
         execute(copies, all, inner, *op.nested);
         path.resubmits = inner.resubmits;
-        run_clone_end(set, copies, inner, original);
+        run_clone_end(set, copies, inner);
     }
     pop_set();
 }
 
 /// What a clone leaves behind for its original: whether anything went out, and what ends everything.
-void Executor::Impl::run_clone_end(PacketSet& set, PacketSet& copies, Path& path,
-                                   const std::uint8_t* original) noexcept {
+void Executor::Impl::run_clone_end(PacketSet& set, PacketSet& copies, Path& path) noexcept {
     std::uint32_t exited = 0;
     for (unsigned n = 0; n < copies.count; ++n) {
         if (copies.done >> n & 1) exited |= 1U << n;
     }
     finish(copies, path);
     for (unsigned n = 0; n < copies.count; ++n) {
-        const std::uint32_t bit = 1U << original[n];
+        const std::uint32_t bit = 1U << copies.origin[n];
         if (copies.failed >> n & 1) {
             set.failed |= bit;
-            set.reason[original[n]] = copies.reason[n];
+            set.reason[copies.origin[n]] = copies.reason[n];
         }
         if (exited >> n & 1) {
             set.done |= bit;
-            set.action_set[original[n]] = 0;
+            set.action_set[copies.origin[n]] = 0;
         }
         const bool left = copies.pending[n] != PortIndex::kNone || ((copies.sent | copies.punted) >> n & 1);
         if (left) set.sent |= bit;  // the packet is not a drop if its clone got away
-        if (!left && set.reason[original[n]] == DropReason::kActionDrop)
-            set.reason[original[n]] = copies.reason[n];
+        if (!left && set.reason[copies.origin[n]] == DropReason::kActionDrop)
+            set.reason[copies.origin[n]] = copies.reason[n];
     }
 }
 

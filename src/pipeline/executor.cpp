@@ -157,6 +157,7 @@ void Executor::Impl::run_patch_queue() noexcept {
 
 void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept {
     set.count = 0;
+    set.parent = nullptr;
     set.done = set.punted = set.sent = set.failed = 0;
     for (unsigned n = 0; n < count; ++n) {
         if (__builtin_expect(packets[n]->data_len < 14, 0)) {
@@ -403,9 +404,10 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
         if (set.failed & bit) {
             drop(set.packet[i], set.reason[i]);
         } else if (set.pending[i] != PortIndex::kNone) {
-            emit({set.packet[i], set.pending[i], tags_of(set.key[i]), set.pending_tags[i],
-                  set.pending_length[i]},
-                 path.crossings);
+            depart(set, i,
+                   {set.packet[i], set.pending[i], tags_of(set.key[i]), set.pending_tags[i],
+                    set.pending_length[i]},
+                   path.crossings);
         } else if ((set.sent | set.punted) & bit) {
             // Its copies are on their way, so the packet itself was the surplus one.
             if (!trace) counters.copied.add(~std::uint64_t{0});

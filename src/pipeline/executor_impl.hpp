@@ -63,7 +63,7 @@ struct Executor::Impl {
     // actions.cpp: the operations
     void execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept;
     void execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
-    void run_clone_end(PacketSet& set, PacketSet& copies, Path& path, const std::uint8_t* original) noexcept;
+    void run_clone_end(PacketSet& set, PacketSet& copies, Path& path) noexcept;
     void update_actset_output(PacketSet& set, const Group& group, Path& path) noexcept;
     void execute_action_sets(PacketSet& set, Path& path) noexcept;
     void set_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
@@ -90,6 +90,7 @@ struct Executor::Impl {
     void flush_pending(PacketSet& set, const Group& group) noexcept;
     void emit_copy(PacketSet& set, unsigned i) noexcept;
     void emit(const Departure& departure, unsigned crossings) noexcept;
+    void depart(PacketSet& set, unsigned i, const Departure& departure, unsigned crossings) noexcept;
     void release_staged(PacketSet& set, unsigned crossings) noexcept;
     void fail(PacketSet& set, const Group& group, const Path& path, DropReason reason) noexcept;
     void enqueue(Packet* packet, PortIndex port) noexcept;

@@ -144,20 +144,31 @@ void Executor::Impl::emit_copy(PacketSet& set, unsigned i) noexcept {
                       static_cast<std::uint8_t>(i)});
 }
 
+/// The end of a packet's walk: out, or, for a clone, into the queue of its original.
+void Executor::Impl::depart(PacketSet& set, unsigned i, const Departure& departure,
+                            unsigned crossed) noexcept {
+    if (!set.parent) return emit(departure, crossed);
+    if (staged.size() == staged.capacity()) return drop(departure.packet, DropReason::kNoMemory);
+    staged.push_back({departure, set.parent, set.origin[i]});
+}
+
 void Executor::Impl::release_staged(PacketSet& set, unsigned crossed) noexcept {
     // A nested set (clone) ends before the set around it, so its copies are the last ones.
     std::size_t first = staged.size();
     while (first > 0 && staged[first - 1].set == &set)
         --first;
+    std::size_t kept = first;
     for (std::size_t n = first; n < staged.size(); ++n) {
-        const Staged& copy = staged[n];
+        const Staged copy = staged[n];
         if (set.failed >> copy.index & 1) {
             drop(copy.departure.packet, set.reason[copy.index]);
+        } else if (set.parent) {
+            staged[kept++] = {copy.departure, set.parent, set.origin[copy.index]};
         } else {
             emit(copy.departure, crossed);
         }
     }
-    staged.resize(first);
+    staged.resize(kept);
 }
 
 /// OVS throws a translation away whole when it passes a limit.

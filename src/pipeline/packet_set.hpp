@@ -24,10 +24,12 @@ inline constexpr unsigned kStackDepth = 16;  ///< values of push: a packet may h
 
 struct PacketSet {
     std::uint32_t count = 0;
-    std::uint32_t done = 0;    ///< bit i: packet i takes no further action (exit, TTL, limits)
-    std::uint32_t punted = 0;  ///< bit i: a copy went to a controller
-    std::uint32_t sent = 0;    ///< bit i: a copy was staged for output
-    std::uint32_t failed = 0;  ///< bit i: a limit was passed; nothing of packet i is sent
+    PacketSet* parent = nullptr;  ///< set: a clone's packets; what they send waits for their originals' end
+    std::uint8_t origin[kMaxBurst];  ///< of a clone: index in the parent
+    std::uint32_t done = 0;          ///< bit i: packet i takes no further action (exit, TTL, limits)
+    std::uint32_t punted = 0;        ///< bit i: a copy went to a controller
+    std::uint32_t sent = 0;          ///< bit i: a copy was staged for output
+    std::uint32_t failed = 0;        ///< bit i: a limit was passed; nothing of packet i is sent
     Packet* packet[kMaxBurst];
     std::uint16_t next[kMaxBurst];    ///< offset of what follows the Ethernet type, or kNoOffset
     std::uint16_t l3[kMaxBurst];      ///< offset of the network header if it is sound, or kNoOffset

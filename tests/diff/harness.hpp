@@ -28,7 +28,7 @@ struct DifferentialOptions {
     unsigned frames = 60;       ///< frames a program
     unsigned failures = 3;      ///< stop after so many
     bool compare_drops = true;  ///< reasons too, not only whether
-    RandomOptions random;
+    RandomOptions random{};
 };
 
 /// Runs `target` against the reference interpreter; reports differences as GoogleTest failures.

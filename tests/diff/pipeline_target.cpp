@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/diff/pipeline_target.hpp"
+
+#include "base/clock.hpp"
+
+namespace sluice::tests {
+
+namespace {
+
+std::uint64_t now_ms() {
+    return static_cast<std::uint64_t>(clock::now_ms());
+}
+
+std::shared_ptr<const std::bitset<4096>> bits_of(const std::set<std::uint16_t>& vlans) {
+    if (vlans.empty()) return nullptr;
+    auto bits = std::make_shared<std::bitset<4096>>();
+    for (const auto vlan : vlans)
+        bits->set(vlan);
+    return bits;
+}
+
+pipeline::VlanMode mode_of(reference::VlanMode mode) {
+    switch (mode) {
+        case reference::VlanMode::kTrunk:
+            return pipeline::VlanMode::kTrunk;
+        case reference::VlanMode::kAccess:
+            return pipeline::VlanMode::kAccess;
+        case reference::VlanMode::kNativeTagged:
+            return pipeline::VlanMode::kNativeTagged;
+        case reference::VlanMode::kNativeUntagged:
+            return pipeline::VlanMode::kNativeUntagged;
+        case reference::VlanMode::kDot1qTunnel:
+            return pipeline::VlanMode::kDot1qTunnel;
+    }
+    return pipeline::VlanMode::kTrunk;
+}
+
+pipeline::PortEntry entry_of(const reference::Port& port) {
+    pipeline::PortEntry entry;
+    entry.up = port.up;
+    entry.no_flood = port.no_flood;
+    entry.no_forward = port.no_forward;
+    entry.no_receive = port.no_receive;
+    entry.no_receive_stp = port.no_receive_stp;
+    entry.no_packet_in = port.no_packet_in;
+    entry.vlan_mode = mode_of(port.vlan_mode);
+    entry.tag = port.tag;
+    entry.trunks = bits_of(port.trunks);
+    entry.cvlans = bits_of(port.cvlans);
+    entry.qinq_ethertype = port.qinq_ethertype;
+    entry.priority_tags = static_cast<std::uint8_t>(port.priority_tags);
+    entry.is_protected = port.is_protected;
+    return entry;
+}
+
+}  // namespace
+
+void PipelineTarget::reclaim() {
+    while (datapath_->rcu().reclaim() != 0) {
+    }
+}
+
+void PipelineTarget::clear() {
+    if (!datapath_) return;
+    for (auto& bridge : bridges_) {
+        for (auto* rule : bridge.rules)
+            bridge.program->remove(rule);
+    }
+    datapath_->publish();
+    datapath_->set_topology({}, {});
+    reclaim();
+    for (auto& bridge : bridges_)
+        bridge.program.reset();
+    bridges_.clear();
+    reclaim();
+    datapath_.reset();
+    ports_.clear();
+    port_names_.clear();
+}
+
+PipelineTarget::BridgeState& PipelineTarget::find(const std::string& name) {
+    for (auto& bridge : bridges_) {
+        if (bridge.name == name) return bridge;
+    }
+    return bridges_.front();
+}
+
+Result<void> PipelineTarget::add_rules(BridgeState& bridge, const std::vector<FlowSpec>& flows) {
+    for (const auto& flow : flows) {
+        auto actions = pipeline::compile(flow.actions);
+        if (!actions) return actions.error();
+        const auto table = static_cast<std::uint8_t>(flow.table == 0xff ? 0 : flow.table);
+        bridge.rules.push_back(bridge.program->add(table, static_cast<std::uint16_t>(flow.priority),
+                                                   SparseMatch::from(flow.match), flow.cookie,
+                                                   std::move(*actions)));
+    }
+    return {};
+}
+
+Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges) {
+    clear();
+    datapath_ = std::make_unique<pipeline::Datapath>();
+    // The control thread's executor learns addresses at once, as the reference does; a worker's asks for it.
+    executor_ = &datapath_->control_executor();
+    std::vector<pipeline::PortEntry> ports;
+    std::vector<pipeline::BridgeEntry> entries;
+    for (const auto& from : bridges) {
+        BridgeState& bridge = bridges_.emplace_back();
+        bridge.name = from.settings.name;
+        bridge.program = std::make_unique<pipeline::Program>(*datapath_);
+        bridge.fdb = std::make_unique<pipeline::Fdb>(datapath_->rcu());
+        for (const auto& [key, port] : from.settings.fdb)
+            bridge.fdb->learn(key.second, key.first, port, static_cast<std::uint32_t>(now_ms() / 1000));
+        for (const auto& [number, port] : from.settings.ports) {
+            pipeline::PortEntry entry = entry_of(port);
+            entry.index = datapath_->allocate_index();
+            entry.ofport = number;
+            entry.bridge = bridge.program->index();
+            entry.port = &ports_.emplace_back(port.name);
+            port_names_[&ports_.back()] = {bridge.name, number};
+            bridge.ports[number] = entry.index;
+            ports.push_back(entry);
+        }
+        pipeline::BridgeEntry entry;
+        entry.index = bridge.program->index();
+        entry.name = bridge.name;
+        entry.program = bridge.program.get();
+        entry.fdb = bridge.fdb.get();
+        entry.fragments = static_cast<pipeline::FragmentMode>(from.settings.fragments);
+        entry.miss_to_controller = from.settings.miss == reference::Miss::kController;
+        entry.miss_send_len = 0xffff;
+        entry.forward_bpdu = from.settings.forward_bpdu;
+        entry.flood_vlans = bits_of(from.settings.flood_vlans);
+        datapath_->set_vlan_limit(from.settings.vlan_limit);
+        entries.push_back(entry);
+        if (auto ok = add_rules(bridge, from.flows); !ok) return ok;
+    }
+    for (const auto& from : bridges) {
+        for (const auto& [number, peer] : from.patches) {
+            for (auto& entry : ports) {
+                if (entry.index != find(from.settings.name).ports[number]) continue;
+                entry.patch_peer = find(peer.first).ports[peer.second];
+                entry.port = nullptr;
+            }
+        }
+    }
+    datapath_->set_topology(std::move(ports), std::move(entries));
+    datapath_->publish();
+    return {};
+}
+
+Verdict PipelineTarget::collect() {
+    executor_->flush();
+    Verdict verdict;
+    datapath_->drain(~std::size_t{0}, [&](pipeline::PuntRecord& record) {
+        for (const auto& bridge : bridges_) {
+            if (bridge.program->index() == record.bridge)
+                verdict.packet_ins.push_back(
+                    {bridge.name, record.reason, record.table, packet_to_bytes(record.packet)});
+        }
+        packet_free(record.packet);
+    });
+    for (auto& port : ports_) {
+        for (auto& frame : port.frames)
+            verdict.sent.push_back({port_names_[&port].first, port_names_[&port].second, std::move(frame)});
+        port.frames.clear();
+    }
+    return verdict;
+}
+
+Verdict PipelineTarget::run(const std::string& bridge, OfPort in_port, wire::Bytes frame) {
+    return run_burst(bridge, in_port, {wire::Frame(frame.begin(), frame.end())});
+}
+
+Verdict PipelineTarget::run_burst(const std::string& bridge, OfPort in_port,
+                                  const std::vector<wire::Frame>& frames) {
+    const auto before = datapath_->drop_counts();
+    Packet* burst[kMaxBurst];
+    unsigned count = 0;
+    for (const auto& frame : frames)
+        burst[count++] = packet_from_bytes(frame);
+    executor_->run(find(bridge).ports[in_port], burst, count, now_ms());
+    Verdict verdict = collect();
+    const auto after = datapath_->drop_counts();
+    if (verdict.sent.empty() && verdict.packet_ins.empty()) {
+        for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+            if (after[i] != before[i]) verdict.drop = static_cast<DropReason>(i);
+        }
+    }
+    return verdict;
+}
+
+Verdict PipelineTarget::packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
+                                   const ActionList& actions) {
+    const auto before = datapath_->drop_counts();
+    auto program = pipeline::compile(actions);
+    datapath_->control_executor().packet_out(find(bridge).program->index(), in_port, **program,
+                                             packet_from_bytes(frame), now_ms());
+    Verdict verdict = collect();
+    const auto after = datapath_->drop_counts();
+    if (verdict.sent.empty() && verdict.packet_ins.empty()) {
+        for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+            if (after[i] != before[i]) verdict.drop = static_cast<DropReason>(i);
+        }
+    }
+    return verdict;
+}
+
+std::uint64_t PipelineTarget::hits(const std::string& bridge, std::size_t index) {
+    BridgeState& state = find(bridge);
+    return state.program->stats(*state.rules.at(index)).packets;
+}
+
+std::map<reference::FdbKey, OfPort> PipelineTarget::fdb(const std::string& bridge) {
+    std::map<reference::FdbKey, OfPort> table;
+    for (const auto& entry : find(bridge).fdb->entries(static_cast<std::uint32_t>(now_ms() / 1000)))
+        table[{entry.vlan, entry.mac}] = entry.port;
+    return table;
+}
+
+}  // namespace sluice::tests

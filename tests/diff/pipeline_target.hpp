@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled pipeline behind the test interface: a Datapath, an Executor on this thread, and ports that
+// keep what is sent to them.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+
+#include "packet/pool.hpp"
+#include "packet/test_eal.hpp"
+#include "pipeline/executor.hpp"
+#include "tests/diff/target.hpp"
+
+namespace sluice::tests {
+
+/// A port that collects frames.
+class CapturePort final : public Port {
+  public:
+    explicit CapturePort(std::string name) : Port(make_config(std::move(name))) {}
+    unsigned rx_burst(QueueId, Packet**, unsigned) noexcept override { return 0; }
+    unsigned tx_burst(QueueId, Packet** packets, unsigned count) noexcept override {
+        for (unsigned i = 0; i < count; ++i) {
+            frames.push_back(packet_to_bytes(packets[i]));
+            packet_free(packets[i]);
+        }
+        return count;
+    }
+    unsigned rx_queue_count() const override { return 0; }
+    unsigned tx_queue_count() const override { return 1; }
+    PortState state() override { return {}; }
+    PortCounters counters() const override { return {}; }
+    Result<void> reconfigure(const PortConfig&) override { return {}; }
+    Result<void> set_admin_up(bool) override { return {}; }
+
+    std::vector<wire::Frame> frames;
+
+  private:
+    static PortConfig make_config(std::string name) {
+        PortConfig config;
+        config.name = std::move(name);
+        config.type = "capture";
+        return config;
+    }
+};
+
+class PipelineTarget final : public ScenarioTarget {
+  public:
+    PipelineTarget() { ensure_test_eal(); }
+    ~PipelineTarget() override { clear(); }
+
+    std::string name() const override { return "pipeline"; }
+    Result<void> configure(const std::vector<TargetBridge>& bridges) override;
+    Verdict run(const std::string& bridge, OfPort in_port, wire::Bytes frame) override;
+    Verdict packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
+                       const ActionList& actions) override;
+    std::uint64_t hits(const std::string& bridge, std::size_t index) override;
+    std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) override;
+
+    /// Runs frames of one port as one burst; the verdict joins what all of them led to.
+    Verdict run_burst(const std::string& bridge, OfPort in_port, const std::vector<wire::Frame>& frames);
+    /// The number a flow of configure() has; changes while frames run are made through these.
+    pipeline::Program& program(const std::string& bridge) { return *find(bridge).program; }
+    pipeline::Datapath& datapath() { return *datapath_; }
+
+  private:
+    struct BridgeState {
+        std::string name;
+        std::unique_ptr<pipeline::Program> program;
+        std::unique_ptr<pipeline::Fdb> fdb;
+        std::vector<pipeline::Rule*> rules;
+        std::map<OfPort, PortIndex> ports;
+    };
+    void clear();
+    BridgeState& find(const std::string& name);
+    Result<void> add_rules(BridgeState& bridge, const std::vector<FlowSpec>& flows);
+    Verdict collect();
+    void reclaim();
+
+    std::unique_ptr<pipeline::Datapath> datapath_;
+    pipeline::Executor* executor_ = nullptr;
+    std::list<BridgeState> bridges_;
+    std::list<CapturePort> ports_;
+    std::map<CapturePort*, std::pair<std::string, OfPort>> port_names_;
+};
+
+}  // namespace sluice::tests
