@@ -48,14 +48,18 @@ bool exact(const Match& match, FieldLoc loc) {
     return !match.mask.get_wide(loc).is_zero();
 }
 
+/// Protocols whose ports (type and code) the standard match holds.
+bool has_ports11(const Match& match) {
+    const auto proto = match.value.get(key::kIpProto);
+    return match.mask.get(key::kIpProto) != 0 && (proto == 1 || proto == 6 || proto == 17 || proto == 132);
+}
+
 void read_tp11(Match& match, std::uint32_t wild, std::uint16_t src, std::uint16_t dst) {
     const bool has_src = !(wild & w11::kTpSrc);
     const bool has_dst = !(wild & w11::kTpDst);
     if (!has_src && !has_dst) return;
     const auto proto = match.value.get(key::kIpProto);
-    if (match.mask.get(key::kIpProto) == 0 || (proto != 1 && proto != 6 && proto != 17 && proto != 132)) {
-        fail(ErrorCode::kBmcBadField, "ports without TCP, UDP, SCTP or ICMP");
-    }
+    if (!has_ports11(match)) return;  // to be ignored, says the specification
     if (proto == 1 && ((has_src && src > 0xff) || (has_dst && dst > 0xff))) {
         fail(ErrorCode::kBmcBadField, "ICMP type or code above 255");
     }
@@ -134,6 +138,8 @@ void write_standard11(Writer& out, const Match& match) {
     unless(key::kIpProto, w11::kNwProto);
     unless(key::kTpSrc, w11::kTpSrc);
     unless(key::kTpDst, w11::kTpDst);
+    const bool ports = has_ports11(match);
+    if (!ports) wild |= w11::kTpSrc | w11::kTpDst;
     unless(kMplsLabel, w11::kMplsLabel);
     unless(kMplsTc, w11::kMplsTc);
     const std::uint64_t tci = v.get(key::kVlanTci), tci_mask = m.get(key::kVlanTci);
@@ -165,8 +171,8 @@ void write_standard11(Writer& out, const Match& match) {
     out.u32(~m.get(key::kIpv4Src));
     out.u32(v.get(key::kIpv4Dst));
     out.u32(~m.get(key::kIpv4Dst));
-    out.u16(v.get(key::kTpSrc));
-    out.u16(v.get(key::kTpDst));
+    out.u16(ports ? v.get(key::kTpSrc) : 0);
+    out.u16(ports ? v.get(key::kTpDst) : 0);
     out.u32(v.get(kMplsLabel));
     out.u8(v.get(kMplsTc));
     out.zeros(3);

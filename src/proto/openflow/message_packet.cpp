@@ -142,13 +142,13 @@ void write_parts(MessageWriter& out, const PacketIn& p) {
     }
     write_property(out, kReason, [&] { out.u8(static_cast<std::uint8_t>(p.reason)); });
     write_property(out, kMetadata, [&] { encode_oxm_list(out, p.metadata, list_version(out.version())); });
-    if (!p.userdata.empty()) write_property(out, kUserdata, [&] { out.bytes(p.userdata); });
     if (!p.continuation.empty()) {
         write_property(out, kContinuation, [&] {
             out.zeros(4);
             out.bytes(p.continuation);
         });
     }
+    if (!p.userdata.empty()) write_property(out, kUserdata, [&] { out.bytes(p.userdata); });
 }
 
 void write_nicira1(MessageWriter& out, const PacketIn& p) {

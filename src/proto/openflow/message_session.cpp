@@ -335,6 +335,7 @@ void encode_body(MessageWriter& out, const SetAsync& b) {
         return write_masks13(out, b.masks);
     }
     if (b.form == SetAsync::Form::kNicira2) {
+        require(out, k10, k13);
         out.begin_nicira(27);
         return write_masks14(out, b.masks, b.primary_set, b.secondary_set);
     }

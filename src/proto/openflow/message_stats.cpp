@@ -35,7 +35,7 @@ TableStats read_table(Reader& in, Version version) {
     in.skip(version == k10 || version >= k13 ? 3 : 7);
     if (version < k13) {
         t.name = in.text(kNameSize);
-        in.skip(version == k10 ? 4 : version == k11 ? 24 : 76);
+        in.skip(version == k10 ? 4 : version == k11 ? 24 : 64);
         t.max_entries = in.u32();
     }
     t.active_count = in.u32();
