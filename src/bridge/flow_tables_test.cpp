@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What flow-mods mean, against expectations by hand and against a naive model of a list.
+#include "bridge/bridge.hpp"
 #include "bridge/flow_tables.hpp"
 
 #include <algorithm>
@@ -43,8 +44,6 @@ class FlowTablesTest : public testing::Test {
             removed_.emplace_back(flow.priority(), reason);
         });
     }
-    ~FlowTablesTest() override { datapath_.rcu().reclaim(); }
-
     std::optional<ErrorCode> apply(const FlowMod& mod, std::int64_t now = 1000) {
         const auto error = flows_.apply(mod, now);
         return error ? std::optional(error->code) : std::nullopt;
@@ -70,8 +69,8 @@ class FlowTablesTest : public testing::Test {
     }
 
     pipeline::Datapath datapath_;
-    pipeline::Program program_{datapath_};
-    FlowTables flows_{datapath_, program_};
+    Bridge bridge_{datapath_, {}};
+    FlowTables& flows_ = bridge_.flows();
     std::vector<std::pair<std::uint16_t, FlowRemovedReason>> removed_;
 };
 
