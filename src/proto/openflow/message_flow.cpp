@@ -589,22 +589,33 @@ constexpr MessageRow kRows[] = {
     {Space::kRequest, 1, k11, k15, 36, true, decode_selection<FlowStatsRequest, false>},
     {Space::kRequest, 2, k10, k10, 44, false, decode_selection<AggregateRequest, false>},
     {Space::kRequest, 2, k11, k15, 36, true, decode_selection<AggregateRequest, false>},
-    {Space::kNiciraRequest, 0, k10, k11, 8, true, decode_selection<FlowStatsRequest, true>},
-    {Space::kNiciraRequest, 1, k10, k11, 8, true, decode_selection<AggregateRequest, true>},
+    {Space::kNiciraRequest, 0, k10, k10, 8, true, decode_selection<FlowStatsRequest, true>},
+    {Space::kNiciraRequest, 1, k10, k10, 8, true, decode_selection<AggregateRequest, true>},
     {Space::kReply, 1, k10, k15, 0, true, decode_flows<false>},
-    {Space::kNiciraReply, 0, k10, k11, 0, true, decode_flows<true>},
+    {Space::kNiciraReply, 0, k10, k10, 0, true, decode_flows<true>},
     {Space::kReply, 2, k10, k14, 24, false, decode_aggregate<false>},
     {Space::kReply, 2, k15, k15, 8, true, decode_aggregate<false>},
-    {Space::kNiciraReply, 1, k10, k11, 24, false, decode_aggregate<true>},
-    {Space::kNiciraRequest, 2, k10, k13, 0, true, decode_nicira_monitor},
+    {Space::kNiciraReply, 1, k10, k10, 24, false, decode_aggregate<true>},
+    {Space::kNiciraRequest, 2, k10, k12, 0, true, decode_nicira_monitor},
     {Space::kRequest, 16, k14, k15, 0, true, decode_monitor},
-    {Space::kNiciraReply, 2, k10, k13, 0, true, decode_updates<true>},
+    {Space::kNiciraReply, 2, k10, k12, 0, true, decode_updates<true>},
     {Space::kReply, 16, k14, k15, 0, true, decode_updates<false>},
 };
 
+/// Nicira's up to 1.2, standard from 1.4 on. 1.3 would need ONF's extension 230.
+void begin_monitor(MessageWriter& out, bool nicira, bool reply) {
+    require(out, nicira ? k10 : k14, nicira ? k12 : k15);
+    if (nicira) {
+        out.begin_nicira_multipart(reply, 2);
+    } else if (reply) {
+        out.begin_reply(16);
+    } else {
+        out.begin_request(16);
+    }
+}
 void begin_selection(MessageWriter& out, const FlowSelection& s, std::uint16_t type, std::uint32_t nicira) {
     if (s.nicira) {
-        require(out, k10, k11);
+        require(out, k10, k10);
         out.begin_nicira_multipart(false, nicira);
     } else {
         out.begin_request(type);
@@ -736,7 +747,7 @@ void encode_body(MessageWriter& out, const AggregateRequest& b) {
 }
 void encode_body(MessageWriter& out, const FlowStatsReply& b) {
     if (b.nicira) {
-        require(out, k10, k11);
+        require(out, k10, k10);
         out.begin_nicira_multipart(true, 0);
     } else {
         out.begin_reply(1);
@@ -746,7 +757,7 @@ void encode_body(MessageWriter& out, const FlowStatsReply& b) {
 }
 void encode_body(MessageWriter& out, const AggregateReply& b) {
     if (b.nicira) {
-        require(out, k10, k11);
+        require(out, k10, k10);
         out.begin_nicira_multipart(true, 1);
     } else {
         out.begin_reply(2);
@@ -760,12 +771,7 @@ void encode_body(MessageWriter& out, const AggregateReply& b) {
     out.zeros(4);
 }
 void encode_body(MessageWriter& out, const FlowMonitorRequest& b) {
-    require(out, b.nicira ? k10 : k14, b.nicira ? k13 : k15);
-    if (b.nicira) {
-        out.begin_nicira_multipart(false, 2);
-    } else {
-        out.begin_request(16);
-    }
+    begin_monitor(out, b.nicira, false);
     for (const auto& monitor : b.monitors) {
         out.u32(monitor.id);
         if (b.nicira) {
@@ -788,12 +794,7 @@ void encode_body(MessageWriter& out, const FlowMonitorRequest& b) {
     }
 }
 void encode_body(MessageWriter& out, const FlowMonitorReply& b) {
-    require(out, b.nicira ? k10 : k14, b.nicira ? k13 : k15);
-    if (b.nicira) {
-        out.begin_nicira_multipart(true, 2);
-    } else {
-        out.begin_reply(16);
-    }
+    begin_monitor(out, b.nicira, true);
     for (const auto& update : b.updates)
         write_update(out, update, b.nicira);
 }

@@ -8,7 +8,7 @@ namespace sluice::openflow {
 namespace {
 
 using E = ErrorCode;
-constexpr Version k10 = Version::k10, k15 = Version::k15;
+constexpr Version k10 = Version::k10, k12 = Version::k12, k13 = Version::k13, k15 = Version::k15;
 constexpr std::uint32_t kFormatNxm = 2;
 enum FlushPart : std::uint16_t { kOriginal, kReplyTuple, kZone };
 enum TuplePart : std::uint16_t { kSource, kTarget, kSourcePort, kTargetPort, kIcmpId, kIcmpType, kIcmpCode };
@@ -157,9 +157,12 @@ constexpr MessageRow kRows[] = {
     {Space::kNicira, 16, k10, k15, 4, false, decode_packet_in_format},
     {Space::kNicira, 18, k10, k15, 0, false, decode_empty<FlowAge>},
     {Space::kNicira, 20, k10, k15, 8, false, decode_controller_id},
-    {Space::kNicira, 21, k10, k15, 4, false, decode_monitor_cancel},
-    {Space::kNicira, 22, k10, k15, 0, false, decode_empty<FlowMonitorPaused>},
-    {Space::kNicira, 23, k10, k15, 0, false, decode_empty<FlowMonitorResumed>},
+    {Space::kNicira, 21, k10, k12, 4, false, decode_monitor_cancel},
+    {Space::kOnf, 1870, k13, k13, 4, false, decode_monitor_cancel},
+    {Space::kNicira, 22, k10, k12, 0, false, decode_empty<FlowMonitorPaused>},
+    {Space::kOnf, 1871, k13, k13, 0, false, decode_empty<FlowMonitorPaused>},
+    {Space::kNicira, 23, k10, k12, 0, false, decode_empty<FlowMonitorResumed>},
+    {Space::kOnf, 1872, k13, k13, 0, false, decode_empty<FlowMonitorResumed>},
     {Space::kNicira, 24, k10, k15, 8, true, decode_tlv_mod},
     {Space::kNicira, 25, k10, k15, 0, false, decode_empty<TlvTableRequest>},
     {Space::kNicira, 26, k10, k15, 16, true, decode_tlv_reply},
@@ -248,6 +251,13 @@ constexpr std::string_view kNames[] = {"OFPT_HELLO",
                                        "NXT_CT_FLUSH"};
 static_assert(std::size(kNames) == std::variant_size_v<Body>, "each message kind has its name");
 
+/// Nicira's up to 1.2, ONF's extension in 1.3; 1.4+ has events instead.
+void begin_monitor(MessageWriter& out, std::uint32_t nicira, std::uint32_t onf) {
+    require(out, k10, k13);
+    const bool is_onf = out.version() == k13;
+    out.begin_vendor(is_onf ? kOnfVendor : kNiciraVendor, is_onf ? onf : nicira);
+}
+
 }  // namespace
 
 std::span<const MessageRow> nicira_messages() {
@@ -281,14 +291,14 @@ void encode_body(MessageWriter& out, const SetControllerId& b) {
     out.u16(b.id);
 }
 void encode_body(MessageWriter& out, const FlowMonitorCancel& b) {
-    out.begin_nicira(21);
+    begin_monitor(out, 21, 1870);
     out.u32(b.id);
 }
 void encode_body(MessageWriter& out, const FlowMonitorPaused&) {
-    out.begin_nicira(22);
+    begin_monitor(out, 22, 1871);
 }
 void encode_body(MessageWriter& out, const FlowMonitorResumed&) {
-    out.begin_nicira(23);
+    begin_monitor(out, 23, 1872);
 }
 void encode_body(MessageWriter& out, const TlvTableMod& b) {
     out.begin_nicira(24);

@@ -2,6 +2,7 @@
 // One or more filled-in messages of every kind, for the tests of the codec and the seeds of its fuzzer.
 #pragma once
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -80,7 +81,7 @@ inline const std::vector<std::string>& action_lists() {
         "mod_dl_src:00:00:00:00:00:01,mod_nw_src:1.2.3.4,mod_nw_tos:16,mod_tp_dst:80,output:1",
         "mod_vlan_vid:5,mod_vlan_pcp:3,strip_vlan,output:1",
         "push_mpls:0x8847,set_mpls_ttl(5),dec_mpls_ttl,pop_mpls:0x0800",
-        "set_field:0x1/0xf->reg0,set_field:2001:db8::1->ipv6_src",
+        "set_field:0x1/0xf->reg0,set_field:1.2.3.4->ip_src",
     };
     return kLists;
 }
@@ -88,7 +89,7 @@ inline const std::vector<std::string>& action_lists() {
 inline const std::vector<std::string>& instruction_lists() {
     static const std::vector<std::string> kLists = {
         "goto_table:9",
-        "output:1,write_metadata:0x5/0xff,goto_table:3",
+        "output:1,write_metadata:0x5/0xff,goto_table:5",
         "clear_actions,write_actions(output:2,push_vlan:0x8100),goto_table:4",
     };
     return kLists;
@@ -220,7 +221,6 @@ inline void add_session(std::vector<Body>& out) {
     out.push_back(TlvTableReply{256, 64, {{0xffff, 1, 4, 0}}});
     CtFlush flush;
     flush.ip_proto = 6;
-    flush.family = 2;
     flush.zone = 3;
     flush.original.source = U128{0, 0xffff01020304};
     flush.original.target_port = 80;
@@ -314,7 +314,7 @@ inline void add_packets(std::vector<Body>& out) {
         p.metadata = match("in_port=3,metadata=5,reg1=7,tun_id=9");
         if (format == PacketInFormat::kNicira2) {
             p.userdata = bytes(5);
-            p.continuation = bytes(16);
+            p.continuation = {0x80, 0x08, 0, 8, 0, 0, 0, 5};
             out.push_back(Resume{p});
         }
         out.push_back(p);
@@ -339,9 +339,9 @@ inline std::vector<Body> bodies() {
     for (const auto& m : rich_matches())
         add_flows(out, m, "output:2");
     for (const auto& a : action_lists())
-        add_flows(out, "in_port=1", a);
+        add_flows(out, "in_port=1,tcp", a);
     for (const auto& a : instruction_lists())
-        add_flows(out, "in_port=1", a);
+        add_flows(out, "in_port=1,tcp", a);
     return out;
 }
 inline std::vector<Version> versions() {

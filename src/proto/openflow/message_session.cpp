@@ -102,7 +102,12 @@ void write_masks13(Writer& out, const AsyncMasks& masks) {
         out.u32(kind == 0 ? masks.secondary[0] & kOldReasons : masks.secondary[kind]);
     }
 }
-void read_masks14(Reader& in, SetAsync& set, bool strict) {
+/// Reasons that exist, by kind.
+std::uint32_t known_reasons(std::size_t kind, Version version) {
+    constexpr std::uint32_t kKnown[kAsyncKinds] = {0x3f, 0x07, 0x3f, 0x07, 0x18, 0x03};
+    return version < k14 && kind == 0 ? kOldReasons : kKnown[kind];
+}
+void read_masks14(Reader& in, Version version, SetAsync& set, bool strict) {
     while (!in.empty()) {
         auto property = read_property(in);
         const std::size_t kind = property.type / 2U;
@@ -110,19 +115,26 @@ void read_masks14(Reader& in, SetAsync& set, bool strict) {
             if (strict) fail_property(property.type);
             continue;
         }
-        const std::uint32_t mask = property.value.u32();
+        std::uint32_t mask = property.value.u32();
         property.value.end();
+        if (strict && (mask & ~known_reasons(kind, version)) != 0) {
+            fail(E::kAcfcInvalid, "mask {:#x} of asynchronous message kind {}", mask, kind);
+        }
+        if (version < k14 && kind == 0 && (mask & kActionBit)) mask |= kSplitBits;
         (property.type % 2 ? set.masks.primary : set.masks.secondary)[kind] = mask;
         (property.type % 2 ? set.primary_set : set.secondary_set) |= 1U << kind;
     }
 }
-void write_masks14(Writer& out, const AsyncMasks& masks, std::uint32_t primary_set,
+void write_masks14(MessageWriter& out, const AsyncMasks& masks, std::uint32_t primary_set,
                    std::uint32_t secondary_set) {
     for (std::uint16_t kind = 0; kind < kAsyncKinds; ++kind) {
         const auto type = static_cast<std::uint16_t>(2 * kind);
-        if (secondary_set & (1U << kind)) write_property(out, type, [&] { out.u32(masks.secondary[kind]); });
+        if (secondary_set & (1U << kind))
+            write_property(out, type,
+                           [&] { out.u32(masks.secondary[kind] & known_reasons(kind, out.version())); });
         if (primary_set & (1U << kind)) {
-            write_property(out, static_cast<std::uint16_t>(type + 1), [&] { out.u32(masks.primary[kind]); });
+            write_property(out, static_cast<std::uint16_t>(type + 1),
+                           [&] { out.u32(masks.primary[kind] & known_reasons(kind, out.version())); });
         }
     }
 }
@@ -131,7 +143,7 @@ void decode_get_async_reply(Reader& in, Version version, Message& m) {
     if (version == k13) {
         read_masks13(in, set.masks);
     } else {
-        read_masks14(in, set, false);
+        read_masks14(in, version, set, false);
     }
     m.body = GetAsyncReply{set.masks};
 }
@@ -143,7 +155,7 @@ void decode_set_async(Reader& in, Version version, Message& m) {
         read_masks13(in, set.masks);
         set.primary_set = set.secondary_set = 7;
     } else {
-        read_masks14(in, set, true);
+        read_masks14(in, version, set, true);
     }
     m.body = set;
 }
