@@ -172,8 +172,8 @@ inline void add_flows(std::vector<Body>& out, const std::string& match_text, con
 
 inline void add_session(std::vector<Body>& out) {
     out.insert(out.end(), {Hello{0x52},
-                           ErrorMessage{0, 1, 2, bytes(8)},
-                           ErrorMessage{0x2320, 1, 0, bytes(8)},
+                           ErrorMessage{0, 1, 2, {1, 2, 0, 8, 0, 0, 0, 1}},
+                           ErrorMessage{0x2320, 2, 0, {4, 2, 0, 8, 0, 0, 0, 1}},
                            EchoRequest{bytes(5)},
                            EchoReply{bytes(9)},
                            FeaturesRequest{},
