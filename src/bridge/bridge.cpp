@@ -310,7 +310,7 @@ std::string Bridge::software() const {
 }
 
 std::string Bridge::description() const {
-    return settings_.dp_desc.empty() ? settings_.name : settings_.dp_desc;
+    return settings_.dp_desc.empty() ? "None" : settings_.dp_desc;
 }
 
 }  // namespace sluice::bridge

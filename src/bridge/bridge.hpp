@@ -109,7 +109,7 @@ struct BridgeSettings {
     std::string name;
     std::uint64_t datapath_id = 0;
     MacBytes mac{};               ///< of the local port, and shown where OpenFlow wants one
-    std::string dp_desc;          ///< other_config:dp-desc; empty: the name
+    std::string dp_desc;          ///< other_config:dp-desc; empty: "None"
     std::string serial = "None";  ///< other_config:dp-sn
     bool forward_bpdu = false;
     friend bool operator==(const BridgeSettings&, const BridgeSettings&) = default;

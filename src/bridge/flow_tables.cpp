@@ -53,7 +53,7 @@ FlowTables::~FlowTables() {
 
 FlowTables::Error FlowTables::apply(const FlowMod& mod, std::int64_t now_ms) {
     const SparseMatch match = SparseMatch::from(mod.match);
-    if (auto error = check(mod, match)) return error;
+    if (auto error = check(mod)) return error;
     const std::size_t mark = log_.size();
     if (auto error = run(mod, match, now_ms)) {
         undo_to(mark);
@@ -63,7 +63,7 @@ FlowTables::Error FlowTables::apply(const FlowMod& mod, std::int64_t now_ms) {
     return {};
 }
 
-FlowTables::Error FlowTables::check(const FlowMod& mod, const SparseMatch& match) const {
+FlowTables::Error FlowTables::check(const FlowMod& mod) const {
     if (mod.table != openflow::kAllTables && mod.table >= pipeline::kMaxTables) {
         return OfError{ErrorCode::kBrcBadTableId, fmt::format("table {} does not exist", mod.table)};
     }
@@ -78,8 +78,15 @@ FlowTables::Error FlowTables::check(const FlowMod& mod, const SparseMatch& match
     openflow::ActionCheck limits;
     limits.table = any_table && mod.command == FlowCommand::kAdd ? 0 : mod.table;
     limits.n_tables = pipeline::kMaxTables;
-    (void)match;
     return openflow::check_actions(mod.actions, mod.match, limits);
+}
+
+FlowTables::Error FlowTables::validate(const FlowMod& mod) const {
+    if (auto error = check(mod)) return error;
+    if (is_delete(mod.command)) return {};
+    auto actions = compile_actions(mod.actions);
+    if (!actions) return actions.error();
+    return {};
 }
 
 FlowTables::Error FlowTables::run(const FlowMod& mod, const SparseMatch& match, std::int64_t now_ms) {

@@ -57,7 +57,7 @@ struct FlowFilter {
 };
 
 struct TableSettings {
-    std::string name;  ///< empty: "table<n>" is shown as OVS does, by number
+    std::string name;  ///< empty: shown by number alone
     std::uint32_t max_flows = kDefaultMaxFlows;
 };
 
@@ -74,6 +74,8 @@ class FlowTables {
 
     /// Stages one flow-mod; an error leaves no trace. now_ms: monotonic milliseconds.
     Error apply(const openflow::FlowMod& mod, std::int64_t now_ms);
+    /// Refuses what apply() would refuse whatever flows there are. Changes nothing.
+    Error validate(const openflow::FlowMod& mod) const;
     /// Publishes what is staged, if anything, and ends a transaction. Returns the point of the last
     /// publication that changed flows of this bridge: passed when every packet meets them.
     Rcu::Point commit();
@@ -142,9 +144,7 @@ class FlowTables {
         Flow* flow = nullptr;
         std::unique_ptr<Flow> before;  ///< kReplaced: as it was
     };
-    struct Checked;
-
-    Error check(const openflow::FlowMod& mod, const SparseMatch& match) const;
+    Error check(const openflow::FlowMod& mod) const;
     Error run(const openflow::FlowMod& mod, const SparseMatch& match, std::int64_t now_ms);
     Error add(const openflow::FlowMod& mod, std::uint8_t table, const SparseMatch& match,
               std::int64_t now_ms);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What flow-mods mean, against expectations by hand and against a naive model of a list.
-#include "bridge/bridge.hpp"
 #include "bridge/flow_tables.hpp"
 
 #include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
+
+#include "bridge/bridge.hpp"
 
 namespace sluice::bridge {
 namespace {

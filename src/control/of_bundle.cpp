@@ -52,6 +52,12 @@ OfBundles::Refusal OfBundles::add(const of::BundleAdd& message, const of::Decode
         !std::holds_alternative<of::PacketOut>(inner->body)) {
         return OfError{ErrorCode::kBfcMsgUnsup, std::string(of::message_name(inner->body))};
     }
+    // What can be told now is told now; commit finds the rest.
+    Refusal bad;
+    if (const auto* flow = std::get_if<of::FlowMod>(&inner->body)) bad = bridge_.flows().validate(*flow);
+    if (const auto* port = std::get_if<of::PortMod>(&inner->body)) bad = check_port_mod(bridge_, *port);
+    if (const auto* packet = std::get_if<of::PacketOut>(&inner->body)) bad = check_packet_out(*packet);
+    if (bad) return bad;
     if (bundles_.count(message.bundle) == 0) {
         if (auto refusal = open(message.bundle, message.flags, now_ms)) return refusal;
     }

@@ -47,11 +47,8 @@ void add_metadata(const FlowKey& from, Match& to) {
     }
 }
 
-std::string table_name(const bridge::FlowTables& flows, std::uint8_t table) {
-    const std::string& given = flows.table_settings(table).name;
-    return given.empty() ? fmt::format("table{}", table) : given;
-}
-
+/// OFPTMPEF_OTHER, _IMPORTANCE, _LIFETIME.
+constexpr std::uint32_t kAllEvictionReasons = 7;
 /// Instructions goto, write-metadata, write-actions, apply-actions, clear-actions; not meter.
 constexpr std::uint32_t kInstructions = 0x1f;
 /// Standard actions: output, copy-ttl none, push/pop VLAN and MPLS, ttl, set-queue, set-field.
@@ -102,8 +99,8 @@ of::FeaturesReply describe_features(const bridge::Bridge& bridge, of::Version ve
     out.n_tables = bridge::kVisibleTables;
     out.capabilities = of::capability::kFlowStats | of::capability::kTableStats | of::capability::kPortStats |
                        of::capability::kQueueStats;
+    if (version <= of::Version::k11) out.capabilities |= of::capability::kArpMatchIp;
     if (version == of::Version::k10) {
-        out.capabilities |= of::capability::kArpMatchIp;
         out.actions = kActions10;
     } else {
         out.capabilities |= of::capability::kGroupStats;
@@ -129,7 +126,7 @@ of::TableStatsReply describe_tables(const bridge::FlowTables& flows) {
         const auto counted = flows.table_stats(table);
         of::TableStats& row = out.tables[id];
         row.table = table;
-        row.name = table_name(flows, table);
+        row.name = flows.table_settings(table).name;
         row.max_entries = flows.table_settings(table).max_flows;
         row.active_count = static_cast<std::uint32_t>(flows.flow_count(table));
         row.lookup_count = counted.lookups;
@@ -158,7 +155,7 @@ of::TableFeaturesReply describe_table_features(const bridge::FlowTables& flows, 
     for (unsigned id = first; id < first + count && id < bridge::kVisibleTables; ++id) {
         of::TableFeatures row = model;
         row.table = static_cast<std::uint8_t>(id);
-        row.name = table_name(flows, row.table);
+        row.name = flows.table_settings(row.table).name;
         row.max_entries = flows.table_settings(row.table).max_flows;
         for (unsigned next = id + 1; next < bridge::kVisibleTables; ++next)
             row.hit.next_tables.push_back(static_cast<std::uint8_t>(next));
@@ -174,6 +171,7 @@ of::TableDescReply describe_table_configs() {
     for (unsigned id = 0; id < bridge::kVisibleTables; ++id) {
         of::TableDesc row;
         row.table = static_cast<std::uint8_t>(id);
+        row.eviction_flags = kAllEvictionReasons;  // what it would go by, if it did
         out.tables.push_back(row);
     }
     return out;
