@@ -66,8 +66,8 @@ SubField read_subfield(Reader& in, unsigned offset, unsigned bits, bool write) {
     return {head.field, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(bits)};
 }
 
-void rest_is_zero(const Body& b) {
-    b.in.zeros(b.in.left(), E::kNxbacMustBeZero);
+void rest_is_zero(const Body& b, ErrorCode error = E::kNxbacMustBeZero) {
+    b.in.zeros(b.in.left(), error);
 }
 
 // ---- Standard ----------------------------------------------------------------------------------------
@@ -180,12 +180,12 @@ void dec_ttl(const Body& b) {
 }
 void meter(const Body& b) {
     const std::uint32_t id = b.in.u32();
-    if (id == 0 || id > kMaxMeter) fail(E::kBacBadArgument, "meter {}", id);
+    if (id == 0 || id > kMaxMeter) fail(E::kMmfcInvalidMeter, "meter {}", id);
     b.add(MeterAction{id});
 }
 void set_field(const Body& b) {
     const OxmEntry entry = read_oxm_entry(b.in, OxmUse::kAction);
-    rest_is_zero(b);
+    rest_is_zero(b, E::kBacBadSetArgument);
     const auto& info = field_info(entry.field);
     if (entry.has_mask && b.scope.version < Version::k15 && b.vendor == 0) {
         fail(E::kBacBadSetMask, "{}: set_field takes no mask before OpenFlow 1.5", info.name);
@@ -233,7 +233,7 @@ void resubmit(const Body& b) {
 void resubmit_table(const Body& b) {
     const OfPort port = b.in.port16();
     const std::uint8_t table = b.in.u8();
-    rest_is_zero(b);
+    rest_is_zero(b, E::kBacBadArgument);
     b.add(ResubmitAction{port, table, b.number == 44});
 }
 void set_tunnel(const Body& b) {

@@ -62,7 +62,7 @@ std::vector<Bucket> read_buckets(Reader in, Version version, GroupType type) {
                               : read_bucket11(in, version, static_cast<std::uint32_t>(buckets.size())));
     }
     if (type == GroupType::kIndirect && buckets.size() > 1) {
-        fail(E::kGmfcOutOfBuckets, "indirect group with {} buckets", buckets.size());
+        fail(E::kGmfcInvalidGroup, "indirect group with {} buckets", buckets.size());
     }
     return buckets;
 }

@@ -55,7 +55,7 @@ inline const std::vector<std::string>& rich_matches() {
         "arp,arp_sha=00:00:00:00:00:01,arp_tha=00:00:00:00:00:02",
         "mpls,mpls_label=99,mpls_tc=3,mpls_bos=1",
         "sctp,tp_src=1,tp_dst=2",
-        "ct_state=+trk+est-inv,ct_zone=5,ct_mark=0x1/0x1",
+        "ct_state=+trk+est-inv,ct_zone=0,ct_mark=0x1/0x1",
         "vlan_tci=0x1000/0x1000",
         "pkt_mark=5,ipv6,ipv6_label=0x12345",
     };
@@ -173,7 +173,7 @@ inline void add_flows(std::vector<Body>& out, const std::string& match_text, con
 inline void add_session(std::vector<Body>& out) {
     out.insert(out.end(), {Hello{0x52},
                            ErrorMessage{0, 1, 2, {1, 2, 0, 8, 0, 0, 0, 1}},
-                           ErrorMessage{0x2320, 2, 0, {4, 2, 0, 8, 0, 0, 0, 1}},
+                           ErrorMessage{0x2320, 2, 256, {4, 2, 0, 8, 0, 0, 0, 1}},
                            EchoRequest{bytes(5)},
                            EchoReply{bytes(9)},
                            FeaturesRequest{},
