@@ -44,20 +44,25 @@ SslConfig read_ssl(const TableLookup& tables) {
     return ssl;
 }
 
-worker::WorkerSettings read_workers(const Row& root) {
+worker::WorkerSettings read_workers(const Row& root, Notices& notices) {
     worker::WorkerSettings workers;
     const auto& other = root["other_config"];
     if (const auto mask = other.get("pmd-cpu-mask")) {
         if (auto cores = parse_core_mask(*mask)) {
             workers.cores = *cores;
         } else {
-            kLog.warn("other_config:pmd-cpu-mask: {}", cores.error().message);
+            notices.once("pmd-cpu-mask " + *mask,
+                         fmt::format("other_config:pmd-cpu-mask: {}", cores.error().message));
         }
     }
     workers.busy_poll = parse_flag(other.get("sluice-busy-poll"), false);
     if (const auto sleep = other.get("pmd-maxsleep")) {
         const auto value = parse_number(*sleep, 10000);
-        if (!value) kLog.warn("other_config:pmd-maxsleep: \"{}\" is not 0 to 10000 (microseconds)", *sleep);
+        if (!value) {
+            notices.once(
+                "pmd-maxsleep " + *sleep,
+                fmt::format("other_config:pmd-maxsleep: \"{}\" is not 0 to 10000 (microseconds)", *sleep));
+        }
         if (value == 0U) workers.busy_poll = true;
         if (value.value_or(0) > 0) workers.max_sleep_us = static_cast<unsigned>(*value);
     }
@@ -309,7 +314,7 @@ SwitchConfig read_switch_config(const TableLookup& tables, const std::string& ru
     SwitchConfig config;
     const Row& root = root_row(tables);
     notices.report_keys("Open_vSwitch", root["other_config"].as_string_map());
-    config.workers = read_workers(root);
+    config.workers = read_workers(root, notices);
     if (const auto limit = root["other_config"].get("vlan-limit")) {
         // As in OVS: 1 by default, 0 for as many as it can do.
         const auto value = parse_number(*limit, ~std::uint32_t{0}).value_or(1);

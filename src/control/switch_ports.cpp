@@ -16,6 +16,7 @@ namespace {
 const log::Module kLog{"bridge"};
 
 constexpr std::int64_t kRetryMs = 1000;
+constexpr std::int64_t kRetryOtherMs = 5000;
 
 const InterfaceConfig* find_interface(const SwitchConfig& config, const std::string& bridge,
                                       const std::string& name) {
@@ -93,6 +94,11 @@ void Switch::update_port(SwitchBridge& owner, SwitchPort& slot, const InterfaceC
                                  : std::max<unsigned>(1, static_cast<unsigned>(workers_->count()));
     const bool vlan_changed = !same_vlan(next.vlan, slot.config.vlan);
     if (!slot.attached()) {
+        // What failed is tried again when it changed, or when some time has passed: a driver that refuses a
+        // device should not do so, with log lines, at every change of anything else.
+        const bool same = next.port == slot.config.port && next.refusal == slot.config.refusal;
+        const bool failed = !slot.error.empty() && !slot.waiting;
+        if (same && failed && clock::now_ms() < slot.retry_at_ms) return;
         slot.config = std::move(next);
         create_port_of(owner, slot);
         return;
@@ -139,7 +145,7 @@ void Switch::create_port_of(SwitchBridge& owner, SwitchPort& slot) {
             kLog.warn("could not open network device {} ({})", wanted.name, port.error().message);
         }
         slot.error = port.error().message;
-        slot.retry_at_ms = clock::now_ms() + kRetryMs;
+        slot.retry_at_ms = clock::now_ms() + (is_system(wanted.type) ? kRetryMs : kRetryOtherMs);
         return;
     }
     attach(owner, slot, std::move(*port));
@@ -175,15 +181,12 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
     slot.state = slot.port->state();
     topology_changed_ = true;
     ++events_.ports_added;
-    kLog.info("bridge {}: added interface {} on port {}", slot.bridge, spec.name, to_int(slot.number));
 }
 
 void Switch::detach(SwitchPort& slot) {
     slot.waiting = false;
     if (!slot.attached()) return;
     if (SwitchBridge* owner = find_bridge(slot.bridge)) owner->bridge->remove_port(slot.number);
-    kLog.info("bridge {}: deleted interface {} on port {}", slot.bridge, slot.config.port.name,
-              to_int(slot.number));
     dying_ports_.push_back({std::move(slot.port), false, 0, 0});
     slot.index = PortIndex::kNone;
     slot.state = {};

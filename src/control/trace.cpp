@@ -175,7 +175,7 @@ Result<std::string> trace_command(Switch& target, const std::vector<std::string>
     std::string out = fmt::format("Flow: {}\n", format_flow(shown));
     out += tree.format_steps();
     out += fmt::format("\nFinal flow: {}\n", final_key == shown ? "unchanged" : format_flow(final_key));
-    out += fmt::format("Megaflow: recirc_id=0,eth,{}\n", format_match(tree.megaflow()));
+    out += fmt::format("Megaflow: recirc_id=0,eth,{}\n", format_match(tree.megaflow(shown)));
     out += fmt::format("Datapath actions: {}", tree.format_datapath_actions());
     return out;
 }

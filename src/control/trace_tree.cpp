@@ -59,9 +59,9 @@ std::string controller_text(const Action* action, std::uint64_t cookie) {
         }
     }
     return fmt::format(
-        "userspace(pid=0,controller(reason={},dont_send=0,continuation=0,recirc_id=0,rule_cookie={:#x},"
+        "userspace(pid=0,controller(reason={},dont_send=1,continuation=0,recirc_id=0,rule_cookie={},"
         "controller_id={},max_len={}))",
-        reason, cookie, id, max_len);
+        reason, text::format_c_hex(cookie), id, max_len);
 }
 
 }  // namespace
@@ -116,7 +116,6 @@ void TraceTree::enter_bridge(unsigned bridge, const FlowKey& key, unsigned) {
 }
 
 void TraceTree::note_consulted(const FlowKey& key, const FlowKey& consulted) {
-    if (run_ != root_run_.get()) return;
     for (unsigned i = 0; i < kKeyWords; ++i)
         touched_.word[i] |= consulted.word[i] & ~(key.word[i] ^ first_key_.word[i]);
 }
@@ -146,6 +145,19 @@ void TraceTree::lookup(std::uint8_t table, const pipeline::Rule* rule, const Flo
     last_action_ = nullptr;
 }
 
+void TraceTree::note_changed(const FlowKey& key) {
+    for (unsigned i = 0; i < kKeyWords; ++i)
+        changed_.word[i] |= key.word[i] ^ first_key_.word[i];
+}
+
+void TraceTree::report_move(const MoveAction& move, const FlowKey& key) {
+    const U128 value = field_get(field_info(move.source.field), key) >> move.source.offset;
+    current().push_back({NodeType::kDetail,
+                         fmt::format("{} is now {}", format_subfield(move.target),
+                                     text::format_hex(value & low_mask(move.source.bits))),
+                         {}});
+}
+
 bool TraceTree::owns(const Frame& frame, const Action& action) const {
     return frame.rule && contains_nested(*frame.rule->actions, action);
 }
@@ -165,7 +177,7 @@ void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
     if (run_ == root_run_.get()) last_key_ = key;
     last_action_ = &action;
     if (const auto* out = std::get_if<OutputAction>(&action.kind)) {
-        normal_ |= out->port == OfPort::kNormal && run_ == root_run_.get();
+        normal_ |= out->port == OfPort::kNormal;
     }
     const std::string text = format_actions({action});
     if (in_action_set(action)) {
@@ -183,6 +195,7 @@ void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
     if (owner != frames_.rend()) frames_.erase(owner.base(), frames_.end());
     current().push_back({NodeType::kAction, text, {}});
     if (const auto* written = std::get_if<WriteActionsAction>(&action.kind)) write_actions(*written);
+    if (const auto* move = std::get_if<MoveAction>(&action.kind)) report_move(*move, key);
     if (std::holds_alternative<ClearActionsAction>(action.kind)) action_set_.clear();
 }
 
@@ -219,12 +232,20 @@ void TraceTree::note(std::string_view text, unsigned) {
 void TraceTree::output(PortIndex index, const FlowKey& key) {
     if (!run_) return;
     if (run_ == root_run_.get() && index == PortIndex::kNone) last_key_ = key;
+    note_changed(key);
     Item item;
     item.key = key;
     if (index == PortIndex::kNone) {
         const auto* rule = frames_.empty() ? nullptr : frames_.back().rule;
         if (!rule && !last_action_ && !current().empty() && current().back().text == "drop") {
             current().back().text = "controller(reason=no_match)";
+        }
+        if (last_action_ && std::holds_alternative<DecTtlAction>(last_action_->kind)) {
+            const bool ipv6 = key.get(key::kEthType) == 0x86dd;
+            touched_.set(key::kIpTtl, 0xff);
+            touched_.set(key::kIpProto, 0xff);
+            current().push_back(
+                {NodeType::kWarn, fmt::format("IPv{} decrement TTL exception", ipv6 ? 6 : 4), {}});
         }
         item.controller = controller_text(last_action_, rule ? rule->cookie : 0);
         run_->items.push_back(std::move(item));
@@ -243,24 +264,34 @@ void TraceTree::output(PortIndex index, const FlowKey& key) {
 
 void TraceTree::drop(std::string_view) {}
 
-Match TraceTree::megaflow() const {
+Match TraceTree::megaflow(const FlowKey& shown) const {
     Match match;
     const auto exact = [&](FieldLoc loc) { match.mask.set_wide(loc, low_mask(loc.bits)); };
+    const auto changed = [&](FieldLoc loc) {
+        return !changed_.get_wide(loc).is_zero() || !(first_key_.get_wide(loc) == last_key_.get_wide(loc));
+    };
     for (const FieldLoc loc : kMegaflowFields) {
         match.mask.set_wide(loc, touched_.get_wide(loc));
-        if (!(first_key_.get_wide(loc) == last_key_.get_wide(loc))) exact(loc);
+        if (changed(loc)) exact(loc);
     }
+    if (changed(key::kIpTos) && (changed_.get(key::kIpTos) & 3) == 0) match.mask.set(key::kIpTos, 0xfc);
     exact(key::kInPort);
     exact(key::kEthType);
     const bool tagged = (first_key_.get(key::kVlanTci) & kVlanPresent) != 0;
     if (normal_) exact(key::kEthDst), exact(key::kEthSrc);
     if (normal_ && tagged) match.mask.set(key::kVlanTci, match.mask.get(key::kVlanTci) | 0x1fff);
     if (!tagged) match.mask.set(key::kVlanTci, 0);
+    if ((first_key_.get(key::kVlan1Tci) & kVlanPresent) == 0) match.mask.set(key::kVlan1Tci, 0);
     const auto type = first_key_.get(key::kEthType);
-    if (type == 0x0800 || type == 0x86dd) match.mask.set(key::kIpFrag, 3);
-    const std::uint64_t transport = match.mask.get(key::kTpSrc) | match.mask.get(key::kTpDst);
-    if (transport != 0) exact(key::kIpProto);
-    match.value = first_key_;
+    if (type == 0x0800 || type == 0x86dd) {
+        match.mask.set(key::kIpFrag, 3);
+        // Sets of network fields depend on there being such a header, which its protocol tells.
+        const bool rewritten = changed(key::kIpTtl) || changed(key::kIpTos) || changed(key::kIpv4Src) ||
+                               changed(key::kIpv4Dst) || changed(key::kIpv6Src) || changed(key::kIpv6Dst);
+        const bool transport = (match.mask.get(key::kTpSrc) | match.mask.get(key::kTpDst)) != 0;
+        if (rewritten || transport) exact(key::kIpProto);
+    }
+    match.value = shown;
     match.normalize();
     return match;
 }

@@ -37,8 +37,8 @@ class TraceTree final : public pipeline::TraceSink {
     /// Key with which the first bridge was entered, and the last one seen there.
     const FlowKey& first_key() const { return first_key_; }
     const FlowKey& last_key() const { return last_key_; }
-    /// What the first bridge looked at, over the packet's original fields.
-    Match megaflow() const;
+    /// What deciding this packet's fate looked at; `shown` are the packet's original fields.
+    Match megaflow(const FlowKey& shown) const;
 
   private:
     enum class NodeType { kBridge, kTable, kAction, kDetail, kWarn, kError };
@@ -76,6 +76,8 @@ class TraceTree final : public pipeline::TraceSink {
     bool in_action_set(const Action& action) const;
     void write_actions(const WriteActionsAction& written);
     void note_consulted(const FlowKey& key, const FlowKey& consulted);
+    void note_changed(const FlowKey& key);
+    void report_move(const MoveAction& move, const FlowKey& key);
     Nodes& current();
     static void print(const Nodes& nodes, unsigned level, std::string& out);
     void commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const;
@@ -91,7 +93,8 @@ class TraceTree final : public pipeline::TraceSink {
     ActionList action_set_;
     bool executing_set_ = false;
     bool normal_ = false;
-    FlowKey first_key_, last_key_, touched_;
+    /// Bits looked at; bits that differed from the first key in any output.
+    FlowKey first_key_, last_key_, touched_, changed_;
 };
 
 }  // namespace sluice

@@ -12,13 +12,17 @@ namespace {
 constexpr int kAny = UnixctlServer::kAnyCount;
 
 constexpr Command kCommands[] = {
+    {"autoattach/status", "[bridge]", 0, 1, nothing},
+    {"bfd/show", "[interface]", 0, 1, nothing},
     {"bond/list", "", 0, 0, bond_list},
     {"bond/show", "[port]", 0, 1, bond_show},
     {"bridge/dump-flows", "[--offload-stats] bridge", 1, 2, bridge_dump_flows},
     {"bridge/reconnect", "[bridge]", 0, 1, bridge_reconnect},
+    {"cfm/show", "[interface]", 0, 1, nothing},
     {"coverage/read-counter", "COUNTER", 1, 1, coverage_read_counter},
     {"coverage/show", "", 0, 0, coverage_show},
     {"dpctl/ct-get-nconns", "[dp]", 0, 1, conntrack_count},
+    {"dpctl/del-flows", "[dp] [file]", 0, 2, nothing},
     {"dpctl/dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, nothing},
     {"dpctl/dump-dps", "", 0, 0, dpctl_dump_dps},
     {"dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, dpctl_dump_flows},
@@ -52,6 +56,7 @@ constexpr Command kCommands[] = {
     {"ofproto/list", "", 0, 0, ofproto_list},
     {"ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, kAny,
      ofproto_trace},
+    {"ovs/route/show", "", 0, 0, route_show},
     {"qos/show", "interface", 1, 1, qos_show},
     {"revalidator/purge", "", 0, 0, nothing},
     {"revalidator/wait", "", 0, 0, nothing},
@@ -59,6 +64,9 @@ constexpr Command kCommands[] = {
     {"sluice/conservation", "", 0, 0, sluice_conservation},
     {"sluice/drops", "[--all]", 0, 1, sluice_drops},
     {"stp/show", "[bridge]", 0, 1, nothing},
+    {"tnl/arp/show", "", 0, 0, neighbour_show},
+    {"tnl/neigh/show", "", 0, 0, neighbour_show},
+    {"tnl/ports/show", "-v", 0, 1, tunnel_ports_show},
     {"upcall/show", "", 0, 0, upcall_show},
 };
 

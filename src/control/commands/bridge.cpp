@@ -20,7 +20,6 @@ Output bridge_dump_flows(Context& context, const Args& args) {
     flows.for_each_with_hidden([&](const bridge::Flow& flow) {
         const auto& rule = *flow.rule;
         const auto stats = flows.stats(flow);
-        if (rule.cookie != 0) out += fmt::format("cookie={:#x}, ", rule.cookie);
         if (rule.table != 0) out += fmt::format("table_id={}, ", rule.table);
         out += fmt::format("duration={}s, n_packets={}, n_bytes={}, ", (now - flow.created_ms) / 1000,
                            stats.packets, stats.bytes);

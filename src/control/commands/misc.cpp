@@ -52,7 +52,19 @@ Output upcall_show(Context&, const Args&) {
 
 Output qos_show(Context& context, const Args& args) {
     if (!context.target()->find_port(args[0])) return make_error(ENODEV, "no such interface");
-    return make_error(ENOENT, "QoS not configured on {}", args[0]);
+    return fmt::format("QoS not configured on {}", args[0]);
+}
+
+Output route_show(Context&, const Args&) {
+    return std::string("Route Table:");
+}
+
+Output tunnel_ports_show(Context&, const Args&) {
+    return std::string("Listening ports:");
+}
+
+Output neighbour_show(Context&, const Args&) {
+    return fmt::format("{:<45} {:<19} {}\n{}", "IP", "MAC", "Bridge", std::string(74, '='));
 }
 
 Output bond_list(Context&, const Args&) {
