@@ -31,11 +31,13 @@ void decode_error(Reader& in, Version version, Message& m) {
     ErrorMessage error;
     error.type = in.u16();
     error.code = in.u16();
-    if (version >= k12 && error.type == kErrorVendor12) {
+    // Vendor 0 is nobody's: such an error stays as it is, a standard one of type 0xffff.
+    Reader ahead = in;
+    if (version >= k12 && error.type == kErrorVendor12 && ahead.u32() != 0) {
         error.vendor = in.u32();
         error.type = error.code;
         error.code = 0;
-    } else if (version <= k11 && error.type == kErrorVendor10 && error.code == 0) {
+    } else if (version <= k11 && error.type == kErrorVendor10 && error.code == 0 && ahead.u32() != 0) {
         error.vendor = in.u32();
         error.type = in.u16();
         error.code = in.u16();
