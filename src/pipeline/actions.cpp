@@ -397,10 +397,13 @@ void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, co
 void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
                                  std::uint32_t in_port) noexcept {
     const classify::Table* lookup = path.bridge->program->table(table);
-    if (!lookup) return;
+    path.table = table;
+    if (!lookup) {
+        if (trace) trace_lookup(set, group, path, nullptr);
+        return;
+    }
     prepare(set, group, path, lookup->read_words());
     ensure_lines(set, group, path, 1);
-    path.table = table;
     for (unsigned g = 0; g < group.count; ++g) {
         FlowKey& key = set.key[group.index[g]];
         const auto real = key.get(key::kInPort);
@@ -410,14 +413,9 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
         one.index[0] = group.index[g];
         const std::uint32_t fragments = hide_fragment_ports(set, one, path, lookup->read_words());
         const auto* rule = static_cast<const Rule*>(lookup->lookup(key, version));
-        if (trace) {
-            FlowKey consulted;
-            ensure_lines(set, group, path, kAllLines);
-            lookup->consulted(key, version, consulted);
-            trace->lookup(table, rule, key, consulted, path.depth);
-        }
-        key.set(key::kInPort, real);
         show_fragment_ports(set, fragments);
+        if (trace) trace_lookup(set, one, path, lookup);
+        key.set(key::kInPort, real);
         Path taken = path;
         run_rule(set, one, taken, rule, Entry::kResubmit);
         path.join(taken);

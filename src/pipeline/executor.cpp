@@ -285,6 +285,21 @@ void Executor::Impl::prepare(PacketSet& set, const Group& group, Path& path,
     if (lines & ~path.lines) ensure_lines(set, group, path, lines);
 }
 
+void Executor::Impl::trace_lookup(PacketSet& set, const Group& group, Path& path,
+                                  const classify::Table* table) noexcept {
+    ensure_lines(set, group, path, kAllLines);
+    const FlowKey& key = set.key[group.index[0]];
+    FlowKey consulted;
+    const Rule* rule = nullptr;
+    if (table) {
+        const std::uint32_t fragments = hide_fragment_ports(set, group, path, table->read_words());
+        table->consulted(key, version, consulted);
+        rule = static_cast<const Rule*>(table->lookup(key, version));
+        show_fragment_ports(set, fragments);
+    }
+    trace->lookup(path.table, rule, key, consulted, path.depth);
+}
+
 void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, std::uint8_t id,
                                Entry entry) noexcept {
     Group group = whole;
@@ -294,16 +309,13 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
     TableCounters* counted = table_counters[path.bridge->index].load(std::memory_order_acquire);
     const classify::Table* table = path.bridge->program->table(id);
     if (!trace && counted) counted[id].lookups.add(group.count);
-    if (!table) return run_rule(set, group, path, nullptr, entry);
+    if (!table) {
+        if (trace) trace_lookup(set, group, path, nullptr);
+        return run_rule(set, group, path, nullptr, entry);
+    }
     const classify::WordSet words = table->read_words();
     prepare(set, group, path, words);
-    if (trace) {
-        FlowKey consulted;
-        ensure_lines(set, group, path, kAllLines);
-        table->consulted(set.key[group.index[0]], version, consulted);
-        trace->lookup(id, static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version)),
-                      set.key[group.index[0]], consulted, path.depth);
-    }
+    if (trace) trace_lookup(set, group, path, table);
     if (words.within(path.uniform)) {
         const auto* rule = static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version));
         if (rule && !trace && counted) counted[id].matches.add(group.count);

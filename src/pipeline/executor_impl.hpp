@@ -50,6 +50,7 @@ struct Executor::Impl {
     void init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept;
     void run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t table, Entry entry) noexcept;
     void run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule, Entry entry) noexcept;
+    void trace_lookup(PacketSet& set, const Group& group, Path& path, const classify::Table* table) noexcept;
     std::uint32_t hide_fragment_ports(PacketSet& set, const Group& group, const Path& path,
                                       const classify::WordSet& words) noexcept;
     void show_fragment_ports(PacketSet& set, std::uint32_t hidden) noexcept;
