@@ -107,7 +107,8 @@ Result<OfPort> Bridge::add_port(const PortSpec& spec) {
     set_vlan(number, spec.vlan);
     refresh(added);
     apply_config(added);
-    kLog.info("bridge {}: added interface {} on port {}", settings_.name, spec.name, to_int(number));
+    kLog.info("bridge {}: added interface {} on port {}", settings_.name, spec.name,
+              to_int(number) & 0xffff);  // 16 bits wide, as the database has it: LOCAL is 65534
     notify(PortEvent::kAdd, added);
     return number;
 }

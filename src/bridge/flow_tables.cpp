@@ -17,7 +17,9 @@ using openflow::OfError;
 
 namespace {
 
-constexpr std::uint16_t kStateFlags = flag::kSendFlowRemoved | flag::kNoPacketCounts | flag::kNoByteCounts;
+// What a flow keeps of the flow-mod that added it; flow statistics show all of it, as OVS does.
+constexpr std::uint16_t kStateFlags = flag::kSendFlowRemoved | flag::kCheckOverlap | flag::kResetCounts |
+                                      flag::kNoPacketCounts | flag::kNoByteCounts;
 
 bool is_delete(FlowCommand command) {
     return command == FlowCommand::kDelete || command == FlowCommand::kDeleteStrict;
