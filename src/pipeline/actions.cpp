@@ -378,6 +378,7 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
 }
 
 void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    if (op.flag && !path.in_packet_out) return;  // output to TABLE means something only in a packet-out
     const std::uint8_t table = op.table == 0xff ? path.table : op.table;
     if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
     if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);
@@ -385,7 +386,7 @@ void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, co
     const auto depth = path.depth;
     path.depth = static_cast<std::uint16_t>(path.depth + (table <= here ? 1 : 0));
     if (OfPort{op.arg} == OfPort::kInPort) {
-        run_table(set, group, path, table, Entry::kResubmit);
+        run_table(set, group, path, table, op.flag ? Entry::kGoto : Entry::kResubmit);
     } else {
         resubmit_as(set, group, path, table, op.arg);
     }

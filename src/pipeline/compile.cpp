@@ -72,7 +72,8 @@ class Compiler {
                 op.code = OpCode::kOutputInPort;
                 break;
             case OfPort::kTable:
-                op.code = OpCode::kResubmit;  // packet-out only: the session checks
+                op.code = OpCode::kResubmit;  // packet-out only
+                op.flag = true;
                 op.table = 0;
                 op.arg = to_int(OfPort::kInPort);
                 break;

@@ -268,6 +268,13 @@ void Executor::Impl::ensure_parsed(PacketSet& set, const Group& group, Path& pat
     }
     if (level == Parsed::kAll) {
         ensure_lines(set, group, path, 3);
+        // The second and third MPLS label lie in a line that hardly anybody else needs.
+        for (unsigned g = 0; g < group.count; ++g) {
+            const std::uint64_t type = set.key[group.index[g]].word[key::kEthType.word] & 0xffff;
+            if (__builtin_expect(type - 0x8847 > 1, 1)) continue;
+            ensure_lines(set, group, path, 1U << (key::kMplsLse1.word / 8));
+            break;
+        }
         for (unsigned g = 0; g < group.count; ++g)
             parse_network_of(set, group.index[g]);
         path.parsed = Parsed::kAll;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs every data/*.scn against the reference interpreter. A second target: add a TEST_P that makes it.
+// Runs every data/*.scn against the reference interpreter and against the compiled pipeline.
 #include "tests/scenario/scenario.hpp"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/diff/pipeline_target.hpp"
 #include "tests/diff/reference_target.hpp"
 
 namespace sluice::tests {
@@ -42,6 +43,11 @@ INSTANTIATE_TEST_SUITE_P(Data, ScenarioFile, ::testing::ValuesIn(scenario_files(
 
 TEST_P(ScenarioFile, HoldsOnTheReferenceInterpreter) {
     ReferenceTarget target;
+    run_file(GetParam(), target);
+}
+
+TEST_P(ScenarioFile, HoldsOnTheCompiledPipeline) {
+    PipelineTarget target;
     run_file(GetParam(), target);
 }
 
