@@ -92,8 +92,8 @@ class Daemon {
     std::unique_ptr<Impl> impl_;
 };
 
-/// The pid that holds the lock on a pidfile, 0 if nobody does. Never ask about the own pidfile: closing any descriptor
-/// of a file drops this process's fcntl locks on it.
+/// The pid that holds the lock on a pidfile, 0 if nobody does. Never ask about the own pidfile: closing any
+/// descriptor of a file drops this process's fcntl locks on it.
 Result<int> read_pidfile(const std::string& path);
 
 }  // namespace sluice
