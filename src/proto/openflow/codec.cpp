@@ -8,7 +8,7 @@ namespace sluice::openflow {
 
 namespace {
 
-constexpr std::size_t kErrorDataSize = 64;
+constexpr std::size_t kErrorDataSize = 0xffff - 20;  ///< what the longest form of OFPT_ERROR leaves
 constexpr std::uint8_t kHello = 0, kError = 1, kVendor = 4;
 constexpr std::uint16_t kMore = 1, kVendorMultipart = 0xffff;
 

@@ -72,7 +72,8 @@ Result<void> encode(const Message& message, Bytes& out, const DecodeOptions& opt
 /// The same into a fresh buffer.
 Result<Bytes> encode(const Message& message, const DecodeOptions& options = {});
 
-/// The OFPT_ERROR that answers `request` (its version and xid; up to 64 bytes of it as data, as OVS does).
+/// The OFPT_ERROR that answers `request` (its version and xid; the whole of it as data, as OVS does,
+/// short of what 64 KiB hold).
 /// An error that the version can't express goes out as NXBRC_UNENCODABLE_ERROR.
 Bytes encode_error(const OfError& error, std::span<const std::uint8_t> request);
 /// OFPET_HELLO_FAILED / OFPHFC_INCOMPATIBLE with a text.

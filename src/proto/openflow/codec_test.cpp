@@ -89,7 +89,7 @@ TEST(OpenFlowErrors, EachHasOneWireFormAVersionAndComesBack) {
         EXPECT_FALSE(error_text(code).empty());
     }
 }
-TEST(OpenFlowErrors, ReplyCarriesVersionXidAndStartOfTheRequest) {
+TEST(OpenFlowErrors, ReplyCarriesVersionXidAndTheRequest) {
     Bytes request{4, 200, 0, 100, 1, 2, 3, 4};
     request.resize(100, 0x55);
     const auto reply = decode(encode_error({ErrorCode::kBrcBadType, ""}, request));
@@ -99,7 +99,12 @@ TEST(OpenFlowErrors, ReplyCarriesVersionXidAndStartOfTheRequest) {
     const auto& error = std::get<ErrorMessage>(reply->body);
     EXPECT_EQ(error.type, 1);
     EXPECT_EQ(error.code, 1);
-    EXPECT_EQ(error.data, Bytes(request.begin(), request.begin() + 64));
+    EXPECT_EQ(error.data, request);
+    request.resize(0xffff, 0x55);
+    request[2] = request[3] = 0xff;
+    const Bytes longest = encode_error({ErrorCode::kNxbrcNxmInvalid, ""}, request);
+    EXPECT_EQ(longest.size(), 0xffffU) << "as much of a long request as fits";
+    EXPECT_TRUE(decode(longest));
 }
 TEST(OpenFlowErrors, VendorFormsOfEachVersion) {
     Bytes request{1, 14, 0, 8, 0, 0, 0, 1};

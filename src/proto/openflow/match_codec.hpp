@@ -52,6 +52,8 @@ void encode_oxm_list(Writer& out, const Match& match, std::uint8_t version,
 /// ofp_match of 1.1+ with its padding: standard (1.1) or OXM by its type.
 Match decode_match11(Reader& in, Version version);
 void encode_match11(Writer& out, const Match& match, Version version);
+/// As OXM in 1.1 too, whose standard match can't say all: flow statistics go out this way, as OVS does it.
+void encode_match_oxm(Writer& out, const Match& match, Version version);
 
 /// OpenFlow 1.0's 40 bytes.
 Match decode_match10(Reader& in);

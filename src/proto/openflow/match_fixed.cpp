@@ -206,6 +206,10 @@ Match decode_match11(Reader& in, Version version) {
 
 void encode_match11(Writer& out, const Match& match, Version version) {
     if (version == Version::k11) return write_standard11(out, match);
+    encode_match_oxm(out, match, version);
+}
+
+void encode_match_oxm(Writer& out, const Match& match, Version version) {
     const std::size_t start = out.size();
     out.u16(kOxmMatch);
     out.u16(0);

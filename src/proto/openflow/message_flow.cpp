@@ -664,7 +664,7 @@ void encode_flow_stats(MessageWriter& out, const FlowStats& f, bool nicira) {
         const auto length = write_nxm_list(out, match);
         out.patch16(length_at, length);
     } else if (version > k10) {
-        encode_match11(out, match, version);
+        encode_match_oxm(out, match, version);
     }
     encode_flow_actions(out, f.actions, scope_of(version, match));
     out.patch_size(start, 0);

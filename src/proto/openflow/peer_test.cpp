@@ -146,8 +146,10 @@ TEST(OvsOfctl, DumpsShowTheMatchesAndActionsWeMean) {
         FlowStats flow;
         flow.match = SparseMatch::from(samples::match(match_text));
         flow.actions = samples::actions(action_text);
-        for (const auto& [version, nicira] :
-             {std::pair{Version::k10, true}, {Version::k13, false}, {Version::k15, false}}) {
+        for (const auto& [version, nicira] : {std::pair{Version::k10, true},
+                                              {Version::k11, false},
+                                              {Version::k13, false},
+                                              {Version::k15, false}}) {
             const auto ours = decode(*encode({version, 1, FlowStatsReply{{flow}, nicira}}));
             ASSERT_TRUE(ours);
             const auto& back = std::get<FlowStatsReply>(ours->body).flows.at(0);
