@@ -101,8 +101,8 @@ TEST(OpenFlowErrors, ReplyCarriesVersionXidAndTheRequest) {
     EXPECT_EQ(error.code, 1);
     EXPECT_EQ(error.data, request);
     request.resize(0xffff, 0x55);
-    request[2] = request[3] = 0xff;
-    const Bytes longest = encode_error({ErrorCode::kNxbrcNxmInvalid, ""}, request);
+    request[0] = 1, request[2] = request[3] = 0xff;
+    const Bytes longest = encode_error({ErrorCode::kBmcBadPrereq, ""}, request);
     EXPECT_EQ(longest.size(), 0xffffU) << "as much of a long request as fits";
     EXPECT_TRUE(decode(longest));
 }
