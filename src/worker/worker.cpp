@@ -119,6 +119,7 @@ void Worker::set_plan(std::unique_ptr<Plan> plan) {
             std::uint64_t{to_int(slot.index)} << 16 | to_int(slot.queue) | std::uint64_t{1} << 63;
         ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event);
     }
+    plan->serial = ++next_serial_;
     plan_.publish(datapath_.rcu(), std::move(plan));
     wake();
 }
@@ -171,12 +172,11 @@ unsigned Worker::poll_once(const Plan& plan) noexcept {
 
 void Worker::loop() noexcept {
     unsigned idle_loops = 0;
-    const Plan* plan = nullptr;
     std::uint64_t then = rte_rdtsc();
     while (!stop_.load(std::memory_order_relaxed)) {
-        const Plan* current = plan_.read();
-        if (current != plan) {
-            plan = current;
+        const Plan* plan = plan_.read();
+        if (plan->serial != serial_) {
+            serial_ = plan->serial;
             skip_.assign(plan->slots.size(), 0);
             empty_.assign(plan->slots.size(), 0);
         }
@@ -194,9 +194,11 @@ void Worker::loop() noexcept {
             idle_loops = 0;
             sleep_us_ = kFirstSleepUs;
         } else if (++idle_loops >= kSpinLoops && !busy_poll_.load(std::memory_order_relaxed)) {
+            // The plan may be gone after a sleep. A wake by a descriptor polls at once; only a further empty
+            // time sleeps again.
+            const bool all_have_fds = plan->all_have_fds;
             sleep(*plan);
-            // A wake by a descriptor polls at once; only a further empty time sleeps again.
-            if (plan->all_have_fds) idle_loops = kSpinLoops / 2;
+            if (all_have_fds) idle_loops = kSpinLoops / 2;
             stats_.sleeps.add(1);
             const std::uint64_t woke = rte_rdtsc();
             stats_.idle_cycles.add(woke - then);
@@ -231,7 +233,7 @@ void Worker::sleep(const Plan& plan) noexcept {
             continue;
         }
         sleep_us_ = kFirstSleepUs;
-        if (current != &plan) continue;
+        if (current->serial != serial_) continue;
         for (std::size_t s = 0; s < current->slots.size(); ++s) {
             const auto& slot = current->slots[s];
             const auto tag = std::uint64_t{to_int(slot.index)} << 16 | to_int(slot.queue);

@@ -38,6 +38,7 @@ struct PlanSlot {
 struct Plan {
     std::vector<PlanSlot> slots;
     bool all_have_fds = true;
+    std::uint64_t serial = 0;  ///< tells plans apart; an address may be used again
 };
 
 class Worker {
@@ -77,6 +78,7 @@ class Worker {
     pipeline::Executor* executor_ = nullptr;
     Rcu::Reader* reader_ = nullptr;
     RcuPtr<Plan> plan_;
+    std::uint64_t next_serial_ = 0;  ///< control
     int epoll_fd_ = -1, wake_fd_ = -1;
     std::thread thread_;
     std::atomic<int> started_{0};  ///< 1 running, -1 failed
@@ -98,6 +100,7 @@ class Worker {
     std::uint64_t interval_ = 0;
     unsigned interval_index_ = 0;
     std::uint64_t sleep_us_ = 0;
+    std::uint64_t serial_ = 0;                ///< of the plan that skip_ and empty_ belong to
     std::vector<std::uint8_t> skip_, empty_;  ///< by slot: loops to leave out, empty polls in a row
 };
 
