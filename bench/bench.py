@@ -100,7 +100,7 @@ class Switch:
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", *config)
         try:
             # Under this name the daemon's own files get the names that the tools look for.
-            os.symlink(program, self.folder + "/ovs-vswitchd")
+            os.symlink(os.path.abspath(program), self.folder + "/ovs-vswitchd")
             run(self.folder + "/ovs-vswitchd", "unix:%s/db.sock" % self.folder, "--detach", "--no-chdir", "--pidfile", "-vconsole:off",
                 "--log-file=%s/switch.log" % self.folder, env=self.env)
             self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")

@@ -100,7 +100,12 @@ struct Executor::Impl {
 
     // normal.cpp
     void normal(PacketSet& set, const Group& group, Path& path) noexcept;
-    void normal_one(PacketSet& set, unsigned i, const Path& path) noexcept;
+    /// Where a packet went if its destination is known; kNone: flooded or refused.
+    struct Unicast {
+        PortIndex port = PortIndex::kNone;
+        TagPair tags = kKeepTags;
+    };
+    Unicast normal_one(PacketSet& set, unsigned i, const Path& path) noexcept;
     void learn(const Path& path, std::uint64_t mac, std::uint16_t vlan, OfPort port) noexcept;
 
     PacketSet& push_set();

@@ -127,8 +127,24 @@ constexpr bool is_tpid(std::uint64_t type) {
 
 void Executor::Impl::normal(PacketSet& set, const Group& group, Path& path) noexcept {
     ensure_parsed(set, group, path, Parsed::kLink);
-    for (unsigned g = 0; g < group.count; ++g)
-        normal_one(set, group.index[g], path);
+    // Packets of one flow mostly come in runs: the second of the same addresses, tags and port takes the
+    // verdict of the first.
+    const FlowKey* previous = nullptr;
+    Unicast verdict;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        const FlowKey& key = set.key[i];
+        const bool same = previous && verdict.port != PortIndex::kNone && key.word[0] == previous->word[0] &&
+                          key.word[1] == previous->word[1] && key.word[2] >> 32 == previous->word[2] >> 32 &&
+                          (key.word[4] & 0xffff) == (previous->word[4] & 0xffff) &&
+                          key.word[key::kInPort.word] == previous->word[key::kInPort.word];
+        if (same && !trace) {
+            output_one(set, i, path, verdict.port, verdict.tags);
+            continue;
+        }
+        verdict = normal_one(set, i, path);
+        previous = &key;
+    }
 }
 
 void Executor::Impl::learn(const Path& path, std::uint64_t mac, std::uint16_t vlan, OfPort port) noexcept {
@@ -151,12 +167,13 @@ void Executor::Impl::learn(const Path& path, std::uint64_t mac, std::uint16_t vl
     dp.wake_control();
 }
 
-void Executor::Impl::normal_one(PacketSet& set, unsigned i, const Path& path) noexcept {
+Executor::Impl::Unicast Executor::Impl::normal_one(PacketSet& set, unsigned i, const Path& path) noexcept {
     const FlowKey& key = set.key[i];
     const Topology::Bridge& bridge = *path.bridge;
     const auto refuse = [&](DropReason reason, const char* note) {
         set.reason[i] = reason;
         if (trace) trace->note(note, path.depth);
+        return Unicast{};
     };
     const OfPort in_port{static_cast<std::uint32_t>(key.get(key::kInPort))};
     const PortIndex in_index = bridge.find(in_port);
@@ -184,7 +201,9 @@ void Executor::Impl::normal_one(PacketSet& set, unsigned i, const Path& path) no
     const TagPair has = tags_of(key);
     const auto send = [&](PortIndex index) {
         const TagPair wants = outward(topology->ports[to_int(index)], inside);
-        output_one(set, i, path, index, wants == has ? kKeepTags : wants);
+        const TagPair tags = wants == has ? kKeepTags : wants;
+        output_one(set, i, path, index, tags);
+        return Unicast{index, tags};
     };
     if (!is_multicast(dst)) {
         if (const auto known = bridge.fdb->lookup(dst, vlan)) {
@@ -211,6 +230,7 @@ void Executor::Impl::normal_one(PacketSet& set, unsigned i, const Path& path) no
         if (ingress && ingress->is_protected && port.is_protected) continue;
         send(member);
     }
+    return {};
 }
 
 }  // namespace sluice::pipeline
