@@ -116,6 +116,10 @@ step "port for a DPDK guest" ovs-vsctl --timeout=15 add-port br0 guest0 -- set i
     "options:dpdk-devargs=net_memif0,role=server,id=0,socket=$T/memif.sock,socket-abstract=no"
 
 title "A DPDK guest: testpmd over memif, answering ARP and ping as 10.0.0.3"
+# testpmd's icmpecho answers ARP for every address, so red and blue must know each other beforehand.
+mac() { ip netns exec "$1" cat /sys/class/net/eth0/address; }
+ip -n red neigh replace 10.0.0.2 lladdr "$(mac blue)" dev eth0 nud permanent
+ip -n blue neigh replace 10.0.0.1 lladdr "$(mac red)" dev eth0 nud permanent
 last=$(($(nproc) - 1))
 mkfifo "$T/stdin" && exec 9<>"$T/stdin" # testpmd runs until its standard input ends
 dpdk-testpmd --no-huge --no-shconf --no-pci --no-telemetry -m 128 --lcores "0@0,1@$last" \
@@ -167,6 +171,5 @@ title "Looking inside"
 show ovs-appctl fdb/show br0
 show ovs-appctl dpif/show
 show ovs-appctl dpif-netdev/pmd-rxq-show
-mac() { ip netns exec "$1" cat /sys/class/net/eth0/address; }
 show ovs-appctl ofproto/trace br0 "in_port=v-red,icmp,dl_src=$(mac red),dl_dst=$(mac blue),nw_src=10.0.0.1,nw_dst=10.0.0.2"
 LINES_SHOWN=30 show sluice status
