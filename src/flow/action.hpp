@@ -116,6 +116,110 @@ struct NoteAction {
     std::vector<std::uint8_t> data;
 };
 struct ExitAction {};
+/// One flow_mod_spec of learn: a match on, or an action over, `bits` bits of the flow to be made.
+/// Source: ovs-actions(7) "The learn action", nicira-ext.h NXAST_LEARN.
+struct LearnSpec {
+    enum class Target : std::uint8_t { kMatch, kLoad, kOutput };
+    bool immediate = false;  ///< the source is `value`, not `source`
+    SubField source;
+    U128 value;  ///< immediate, right aligned
+    Target target_kind = Target::kMatch;
+    SubField target;  ///< kMatch, kLoad
+    std::uint16_t bits = 0;
+};
+struct LearnAction {
+    std::uint16_t idle_timeout = 0, hard_timeout = 0;  ///< s
+    std::uint16_t fin_idle_timeout = 0, fin_hard_timeout = 0;
+    std::uint16_t priority = 0x8000;
+    std::uint64_t cookie = 0;
+    std::uint8_t table = 1;
+    bool send_flow_rem = false, delete_learned = false;
+    std::uint32_t limit = 0;             ///< 0: none (NXAST_LEARN2)
+    std::optional<SubField> result_dst;  ///< one bit: 1 when learned or there already
+    std::vector<LearnSpec> specs;
+};
+struct ConjunctionAction {
+    std::uint32_t id = 0;
+    std::uint8_t clause = 0;     ///< from 0; prints from 1
+    std::uint8_t n_clauses = 0;  ///< 2..64
+};
+/// Which fields multipath and bundle hash (enum nx_hash_fields; ovs-actions(7) "multipath").
+enum class HashFields : std::uint16_t {
+    kEthSrc = 0,
+    kSymmetricL4 = 1,
+    kSymmetricL3L4 = 2,
+    kSymmetricL3L4Udp = 3,
+    kNwSrc = 4,
+    kNwDst = 5,
+    kSymmetricL3 = 6,
+};
+struct MultipathAction {
+    enum class Algorithm : std::uint16_t { kModuloN = 0, kHashThreshold = 1, kHrw = 2, kIterHash = 3 };
+    HashFields fields{};
+    std::uint16_t basis = 0;
+    Algorithm algorithm{};
+    std::uint16_t max_link = 0;  ///< number of links - 1
+    std::uint32_t arg = 0;
+    SubField target;
+};
+/// bundle, and bundle_load when `target` is there.
+struct BundleAction {
+    enum class Algorithm : std::uint16_t { kActiveBackup = 0, kHrw = 1 };
+    HashFields fields{};
+    std::uint16_t basis = 0;
+    Algorithm algorithm{};
+    std::vector<OfPort> members;
+    std::optional<SubField> target;
+};
+struct SampleAction {
+    enum class Direction : std::uint8_t { kDefault = 0, kIngress = 1, kEgress = 2 };
+    std::uint16_t probability = 0;  ///< of 65535
+    std::uint32_t collector_set_id = 0, obs_domain_id = 0, obs_point_id = 0;
+    OfPort sampling_port = OfPort::kNone;
+    Direction direction{};
+};
+struct FinTimeoutAction {
+    std::uint16_t idle_timeout = 0, hard_timeout = 0;  ///< s
+};
+struct CheckPktLargerAction {
+    std::uint16_t length = 0;  ///< bytes of the frame, no FCS
+    SubField target;           ///< one bit
+};
+struct DeleteFieldAction {
+    FieldId field = kNoField;  ///< tun_metadataN
+};
+/// nat inside ct (NXAST_NAT). No src, no dst: translate as the connection says.
+struct NatAction {
+    bool src = false, dst = false, persistent = false, protocol_hash = false, protocol_random = false;
+    std::optional<U128> ip_min, ip_max;  ///< IPv4: low 32 bits
+    bool ipv6 = false;
+    std::optional<std::uint16_t> port_min, port_max;
+};
+struct CtAction {
+    bool commit = false, force = false;
+    std::optional<SubField> zone_source;  ///< else zone_immediate
+    std::uint16_t zone_immediate = 0;
+    std::uint8_t recirc_table = 0xff;  ///< 0xff: none
+    std::uint16_t alg = 0;             ///< 0 none, 21 ftp, 69 tftp
+    ActionList actions;                ///< exec(...) and nat
+};
+struct CtClearAction {};
+struct DecNshTtlAction {};
+/// encap(nsh(...)), encap(ethernet), encap(mpls), decap(...): ovs-actions(7) "Encapsulation Actions".
+struct EncapAction {
+    std::uint32_t packet_type = 0;         ///< ns << 16 | ns_type
+    std::uint16_t header_size = 0;         ///< NXAST_ENCAP hdr_size
+    std::vector<std::uint8_t> properties;  ///< TLVs as on the wire, checked
+};
+struct DecapAction {
+    std::uint32_t packet_type = 0;
+};
+struct SetMplsLabelAction {
+    std::uint32_t label = 0;
+};
+struct SetMplsTcAction {
+    std::uint8_t tc = 0;
+};
 // Instructions, in their fixed order in a rule (OpenFlow 1.5 §5.5).
 struct ClearActionsAction {};
 struct WriteActionsAction {
