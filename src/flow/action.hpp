@@ -175,7 +175,7 @@ struct SampleAction {
     enum class Direction : std::uint8_t { kDefault = 0, kIngress = 1, kEgress = 2 };
     std::uint16_t probability = 0;  ///< of 65535
     std::uint32_t collector_set_id = 0, obs_domain_id = 0, obs_point_id = 0;
-    OfPort sampling_port = OfPort::kNone;
+    OfPort sampling_port = OfPort::kNone0;  ///< 0: none
     Direction direction{};
 };
 struct FinTimeoutAction {
@@ -232,14 +232,27 @@ struct GotoTableAction {
     std::uint8_t table = 0;
 };
 
+using ActionVariant =
+    std::variant<OutputAction, OutputRegAction, OutputTruncAction, ControllerAction, EnqueueAction,
+                 SetQueueAction, PopQueueAction, GroupAction, MeterAction, SetFieldAction, SetVlanVidAction,
+                 SetVlanPcpAction, MoveAction, PushVlanAction, StripVlanAction, PushMplsAction, PopMplsAction,
+                 DecTtlAction, SetMplsTtlAction, DecMplsTtlAction, StackPushAction, StackPopAction,
+                 ResubmitAction, CloneAction, NoteAction, ExitAction, ClearActionsAction, WriteActionsAction,
+                 WriteMetadataAction, GotoTableAction>;
+
+/// A class so that copying, moving and destroying all kinds is compiled once (action.cpp).
+struct ActionKind : ActionVariant {
+    using ActionVariant::ActionVariant;
+    ActionKind();
+    ActionKind(const ActionKind& other);
+    ActionKind(ActionKind&& other) noexcept;
+    ActionKind& operator=(const ActionKind& other);
+    ActionKind& operator=(ActionKind&& other) noexcept;
+    ~ActionKind();
+};
+
 struct Action {
-    using Kind =
-        std::variant<OutputAction, OutputRegAction, OutputTruncAction, ControllerAction, EnqueueAction,
-                     SetQueueAction, PopQueueAction, GroupAction, MeterAction, SetFieldAction,
-                     SetVlanVidAction, SetVlanPcpAction, MoveAction, PushVlanAction, StripVlanAction,
-                     PushMplsAction, PopMplsAction, DecTtlAction, SetMplsTtlAction, DecMplsTtlAction,
-                     StackPushAction, StackPopAction, ResubmitAction, CloneAction, NoteAction, ExitAction,
-                     ClearActionsAction, WriteActionsAction, WriteMetadataAction, GotoTableAction>;
+    using Kind = ActionKind;
     Kind kind;
 };
 

@@ -134,7 +134,7 @@ TEST(OpenFlowCodec, WhatIsEncodedDecodesToTheSameBytes) {
     for (const auto& [index, version] : seen)
         kinds.insert(index);
     // BundleAdd and RequestForward carry messages; they have tests of their own.
-    EXPECT_EQ(kinds.size(), std::variant_size_v<Body> - 2);
+    EXPECT_EQ(kinds.size(), std::variant_size_v<BodyVariant> - 2);
 }
 
 TEST(OpenFlowCodec, FlowModsKeepMatchAndActions) {

@@ -249,7 +249,7 @@ constexpr std::string_view kNames[] = {"OFPT_HELLO",
                                        "NXT_RESUME",
                                        "NXT_CT_FLUSH_ZONE",
                                        "NXT_CT_FLUSH"};
-static_assert(std::size(kNames) == std::variant_size_v<Body>, "each message kind has its name");
+static_assert(std::size(kNames) == std::variant_size_v<BodyVariant>, "each message kind has its name");
 
 /// Nicira's up to 1.2, ONF's extension in 1.3; 1.4+ has events instead.
 void begin_monitor(MessageWriter& out, std::uint32_t nicira, std::uint32_t onf) {
