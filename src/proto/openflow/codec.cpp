@@ -13,8 +13,9 @@ constexpr std::uint8_t kHello = 0, kError = 1, kVendor = 4;
 constexpr std::uint16_t kMore = 1, kVendorMultipart = 0xffff;
 
 const MessageRow& find_row(Space space, std::uint32_t number, Version version, ErrorCode missing) {
-    for (const auto list : {session_messages(), switch_messages(), flow_messages(), packet_messages(),
-                            group_messages(), stats_messages(), table_messages(), nicira_messages()}) {
+    for (const auto list : {session_messages(), switch_messages(), flow_messages(), flow_removed_messages(),
+                            flow_stats_messages(), monitor_messages(), packet_messages(), group_messages(),
+                            stats_messages(), table_messages(), nicira_messages()}) {
         for (const auto& row : list) {
             if (row.space == space && row.number == number && row.first <= version && version <= row.last) {
                 return row;

@@ -242,4 +242,17 @@ void drop_unmet(Match& match) {
     match.normalize();
 }
 
+Reader nxm_list(Reader& in, std::size_t length) {
+    if (padded8(length) > in.left())
+        fail(ErrorCode::kBmcBadLen, "match of {} bytes, {} left", length, in.left());
+    return in.sub(padded8(length), ErrorCode::kBmcBadLen).sub(length);
+}
+std::size_t write_nxm_list(Writer& out, const Match& match, const NxmCookie* cookie) {
+    const auto start = out.size();
+    encode_oxm_list(out, match, 0, cookie);
+    const auto length = out.size() - start;
+    out.pad8(start);
+    return length;
+}
+
 }  // namespace sluice::openflow

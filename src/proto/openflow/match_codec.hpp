@@ -49,6 +49,10 @@ Match decode_oxm_list(Reader in, NxmCookie* cookie = nullptr, bool loose = false
 void encode_oxm_list(Writer& out, const Match& match, std::uint8_t version,
                      const NxmCookie* cookie = nullptr);
 
+/// Cuts a list of `length` bytes and its padding to 8 off; a padded list written, its length returned.
+Reader nxm_list(Reader& in, std::size_t length);
+std::size_t write_nxm_list(Writer& out, const Match& match, const NxmCookie* cookie = nullptr);
+
 /// ofp_match of 1.1+ with its padding: standard (1.1) or OXM by its type.
 Match decode_match11(Reader& in, Version version);
 void encode_match11(Writer& out, const Match& match, Version version);

@@ -71,6 +71,8 @@ void require(const MessageWriter& out, Version first, Version last = Version::k1
 
 PortDesc decode_port(Reader& in, Version version);
 void encode_port(Writer& out, const PortDesc& port, Version version);
+/// Why a flow went; group, meter and eviction too in every version, as OVS has it.
+FlowRemovedReason checked_reason(unsigned reason);
 void encode_flow_stats(MessageWriter& out, const FlowStats& flow, bool nicira);
 
 using Decode = void (*)(Reader& in, Version version, Message& message);
@@ -89,6 +91,9 @@ struct MessageRow {
 std::span<const MessageRow> session_messages();
 std::span<const MessageRow> switch_messages();
 std::span<const MessageRow> flow_messages();
+std::span<const MessageRow> flow_removed_messages();
+std::span<const MessageRow> flow_stats_messages();
+std::span<const MessageRow> monitor_messages();
 std::span<const MessageRow> packet_messages();
 std::span<const MessageRow> group_messages();
 std::span<const MessageRow> stats_messages();
