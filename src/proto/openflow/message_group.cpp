@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groups and meters. OpenFlow 1.3 §A.3.4.3-4, 1.5 §7.3.4.3-4, §7.3.5.9-15.
+#include <algorithm>
+
 #include "proto/openflow/message_codec.hpp"
 
 namespace sluice::openflow {
@@ -93,8 +95,8 @@ void write_buckets(Writer& out, const std::vector<Bucket>& buckets, Version vers
     }
 }
 
-/// Names a field's whole width as hashed (no prerequisites apply here).
-void read_hash_fields(Reader in, Match& fields) {
+/// Fields of a selection method; no prerequisites apply here. A mask of zero means the whole field.
+void read_hash_fields(Reader in, std::vector<HashField>& fields) {
     while (!in.empty()) {
         const OxmHead head = read_oxm_head(in, OxmUse::kMatch);
         if (head.field == kNoField) fail(E::kBpcBadExpValue, "unknown field of the selection method");
@@ -103,7 +105,9 @@ void read_hash_fields(Reader in, Match& fields) {
         const std::size_t width = head.has_mask ? head.length / 2U : head.length;
         const U128 value = read_wide(in, width);
         mask = head.has_mask ? read_wide(in, width) : (value.is_zero() ? mask : value);
-        fields.mask.set_wide(info.loc, fields.mask.get_wide(info.loc) | (mask & low_mask(info.loc.bits)));
+        const auto at = std::lower_bound(fields.begin(), fields.end(), head.field,
+                                         [](const HashField& f, FieldId id) { return f.field < id; });
+        fields.insert(at, {head.field, mask & low_mask(info.loc.bits)});
     }
 }
 GroupProperties read_group_properties(Reader& in) {
@@ -132,14 +136,9 @@ void write_group_properties(Writer& out, const GroupProperties& properties) {
         out.zeros(4);
         out.text(properties.selection_method, 16);
         out.u64(properties.selection_param);
-        FlowKey left = properties.fields.mask;
-        for (const auto& info : all_fields()) {
-            const auto* header = oxm_header(info, 6);
-            if (header == nullptr || info.loc.bits == 0) continue;
-            const U128 mask = left.get_wide(info.loc) & field_value_mask(info);
-            if (mask.is_zero()) continue;
-            write_oxm_entry(out, *header, mask, mask, false);
-            left.set_wide(info.loc, left.get_wide(info.loc) & ~mask);
+        for (const auto& [field, mask] : properties.fields) {
+            const auto* header = oxm_header(field_info(field), 6);
+            if (header != nullptr) write_oxm_entry(out, *header, mask, mask, false);
         }
     });
 }

@@ -8,61 +8,25 @@
 #include <vector>
 
 #include "base/types.hpp"
-#include "flow/action.hpp"
-#include "flow/match.hpp"
+#include "flow/group.hpp"
 #include "proto/openflow/message_types.hpp"
 
 namespace sluice::openflow {
 
-enum class GroupType : std::uint8_t { kAll, kSelect, kIndirect, kFastFailover };
-enum class GroupCommand : std::uint16_t {
-    kAdd,
-    kModify,
-    kDelete,
-    kInsertBucket,
-    kRemoveBucket,
-    kAddOrModify = 0x8000
-};
-/// Special bucket ids of insert-bucket and remove-bucket.
-inline constexpr std::uint32_t kFirstBucket = 0xfffffffd, kLastBucket = 0xfffffffe, kAllBuckets = 0xffffffff;
-struct Bucket {
-    std::uint32_t id = 0;  ///< before 1.5: position in the list
-    std::uint16_t weight = 0;
-    OfPort watch_port = OfPort::kAny;
-    std::uint32_t watch_group = kAnyGroup;
-    ActionList actions;
-};
-/// Group properties (1.5 with the Nicira/NTR selection method).
-struct GroupProperties {
-    std::string selection_method;  ///< "", "hash" or "dp_hash"
-    std::uint64_t selection_param = 0;
-    Match fields;  ///< mask: which bits of which fields are hashed
-};
-struct GroupMod {
-    GroupCommand command{};
-    GroupType type{};
-    std::uint32_t group = 0;
-    std::uint32_t command_bucket = kAllBuckets;  ///< 1.5
-    std::vector<Bucket> buckets;
-    GroupProperties properties;
-};
-enum class MeterCommand : std::uint16_t { kAdd, kModify, kDelete };
-namespace meter_flag {
-inline constexpr std::uint16_t kKbps = 1 << 0, kPktps = 1 << 1, kBurst = 1 << 2, kStats = 1 << 3;
-}
-struct MeterBand {
-    enum class Type : std::uint16_t { kDrop = 1, kDscpRemark = 2 } type = Type::kDrop;
-    std::uint32_t rate = 0;   ///< kbit/s or packets/s
-    std::uint32_t burst = 0;  ///< kbit or packets
-    std::uint8_t precedence_level = 0;
-    friend bool operator==(const MeterBand&, const MeterBand&) = default;
-};
-struct MeterMod {
-    MeterCommand command{};
-    std::uint32_t meter = 0;
-    std::uint16_t flags = 0;
-    std::vector<MeterBand> bands;
-};
+// What a group or meter is, is common to more than the codec: flow/group.hpp.
+using sluice::Bucket;
+using sluice::GroupCommand;
+using sluice::GroupMod;
+using sluice::GroupProperties;
+using sluice::GroupType;
+using sluice::HashField;
+using sluice::kAllBuckets;
+using sluice::kFirstBucket;
+using sluice::kLastBucket;
+using sluice::MeterBand;
+using sluice::MeterCommand;
+using sluice::MeterMod;
+namespace meter_flag = sluice::meter_flag;
 
 struct GroupStatsRequest {
     std::uint32_t group = kAllGroups;

@@ -288,7 +288,7 @@ inline void add_groups(std::vector<Body>& out) {
     out.push_back(GroupDescReply{{{9, GroupType::kSelect, mod.buckets, {}}}});
     mod.properties.selection_method = "hash";
     mod.properties.selection_param = 1;
-    mod.properties.fields.mask.set(key::kIpv4Src, 0xffffffff);
+    mod.properties.fields.push_back({field_by_name("ip_src"), U128{0, 0xffffffff}});
     out.push_back(mod);
     out.push_back(GroupStatsReply{{{9, 1, 2, 3, 4, 5, {{6, 7}, {8, 9}}}}});
     out.push_back(GroupFeaturesReply{0xf, 3, {1, 2, 3, 4}, {5, 6, 7, 8}});

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "flow/group.hpp"
+
 namespace sluice::openflow {
 
 /// Wire number of a protocol version.
@@ -18,13 +20,14 @@ std::string_view version_name(Version version);
 
 using Bytes = std::vector<std::uint8_t>;
 inline constexpr std::uint32_t kNoBuffer = 0xffffffff;
-inline constexpr std::uint32_t kAnyGroup = 0xffffffff;  ///< OFPG_ANY
-inline constexpr std::uint32_t kAllGroups = 0xfffffffc;
-inline constexpr std::uint32_t kMaxGroup = 0xffffff00;
+using sluice::kAllGroups;
+using sluice::kAnyGroup;
+using sluice::kMaxGroup;
 inline constexpr std::uint32_t kAnyQueue = 0xffffffff;
-inline constexpr std::uint32_t kMaxMeter = 0xffff0000;
-inline constexpr std::uint32_t kSlowpathMeter = 0xfffffffd, kControllerMeter = 0xfffffffe,
-                               kAllMeters = 0xffffffff;
+using sluice::kAllMeters;
+using sluice::kControllerMeter;
+using sluice::kMaxMeter;
+using sluice::kSlowpathMeter;
 inline constexpr std::uint8_t kAllTables = 0xff;
 
 }  // namespace sluice::openflow
