@@ -264,7 +264,8 @@ int probe(rte_vdev_device* device) {
     if (rte_eal_process_type() != RTE_PROC_PRIMARY) return -ENOTSUP;
 #ifdef __AVX2__
     if (__builtin_cpu_supports("avx2") == 0) {
-        rte_log(RTE_LOG_ERR, RTE_LOGTYPE_PMD, "net_sluice_gen: built for processors with AVX2, which this one lacks\n");
+        rte_log(RTE_LOG_ERR, RTE_LOGTYPE_PMD,
+                "net_sluice_gen: built for processors with AVX2, which this one lacks\n");
         return -ENOTSUP;
     }
 #endif
