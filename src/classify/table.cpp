@@ -36,6 +36,24 @@ Subtable* Table::find_subtable(const SparseMatch& match) const {
     return nullptr;
 }
 
+void Table::for_each(const std::function<void(const Rule&)>& f) const {
+    for (const Rule* rule : rules_)
+        f(*rule);
+    for (const auto& subtable : subtables_)
+        subtable->for_each([&](const Rule& rule) { f(rule); });
+}
+
+void Table::add_read_bits(std::array<std::uint64_t, kKeyWords>& mask) const {
+    const auto add = [&mask](const SparseMatch& match) {
+        for (const auto& w : match.words)
+            mask[w.index] |= w.mask;
+    };
+    for (const Rule* rule : rules_)
+        add(rule->match);
+    for (const auto& subtable : subtables_)
+        add(subtable->shape());
+}
+
 void Table::publish_view() {
     auto view = std::make_unique<View>();
     view->linear = linear_;

@@ -17,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -76,6 +77,10 @@ class Table {
     void remove(Rule& rule);
     std::size_t size() const { return rules_.size(); }
     std::size_t subtable_count() const;
+    /// Calls f(const Rule&) for every linked rule, in no order.
+    void for_each(const std::function<void(const Rule&)>& f) const;
+    /// ORs into `mask` every bit that some rule of this table reads.
+    void add_read_bits(std::array<std::uint64_t, kKeyWords>& mask) const;
 
     // Workers (inside an RCU read section).
     /// Words any rule of this table reads, and whether it has any rule at all.

@@ -16,21 +16,6 @@ U128 read_bits(const FlowKey& key, FieldLoc loc, unsigned offset, unsigned bits)
     return (key.get_wide(loc) >> offset) & low_mask(bits);
 }
 
-/// Writes bits of a key field and, if they changed, the header they stand for.
-void change(PacketSet& set, unsigned i, const Op& op, U128 value, U128 mask) {
-    FlowKey& key = set.key[i];
-    const U128 before = key.get_wide(op.loc);
-    const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
-    const U128 after = (before & ~mask) | (value & mask);
-    if (after == before) return;
-    key.set_wide(op.loc, after);
-    if (op.part == HeaderPart::kVlanTci) {
-        write_vlan(set, i, tci);
-    } else if (op.part != HeaderPart::kNone) {
-        write_back(set, i, op.part);
-    }
-}
-
 classify::WordSet words_of(FieldLoc loc) {
     classify::WordSet words;
     words.add(loc);
@@ -89,6 +74,11 @@ SetRank rank_of(const Op& op) {
 
 }  // namespace
 
+void Executor::Impl::change(PacketSet& set, unsigned i, const Op& op, U128 value, U128 mask) noexcept {
+    if (recording == &set && op.part != HeaderPart::kNone) note_set(i, op, value, mask);
+    set_bits(set, i, op.loc, op.part, value, mask);
+}
+
 void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept {
     const Action* last = nullptr;
     for (const Op& op : program.ops) {
@@ -105,6 +95,7 @@ void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const Acti
 }
 
 void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
+    if (recording == &set) note_op(group, op);
     switch (op.code) {
         case OpCode::kOutput:
             return output(set, group, path, OfPort{op.arg});
@@ -245,18 +236,26 @@ void Executor::Impl::vlan_op(PacketSet& set, const Group& group, Path& path, con
         const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
         switch (op.code) {
             case OpCode::kPushVlan:
+                if (recording == &set)
+                    journals[i].add_step(
+                        {StepKind::kPushVlan, {}, {}, static_cast<std::uint16_t>(op.arg), 0, 0});
                 push_tag(set, i, static_cast<std::uint16_t>(op.arg));
                 break;
             case OpCode::kStripVlan:
+                if (recording == &set) journals[i].add_step({StepKind::kPopVlan, {}, {}, 0, 0, 0});
                 pop_tag(set, i);
                 break;
             case OpCode::kSetVlanVid:
                 if (!(tci & kVlanPresent) && !op.flag) break;
+                if (recording == &set)
+                    journals[i].add_step({StepKind::kSetTci, {}, {}, 0, kVlanPresent | op.arg, 0x1fff});
                 key.set(key::kVlanTci, (tci & 0xe000U) | kVlanPresent | op.arg);
                 write_vlan(set, i, tci);
                 break;
             default:
                 if (!(tci & kVlanPresent) && !op.flag) break;
+                if (recording == &set)
+                    journals[i].add_step({StepKind::kSetTci, {}, {}, 0, kVlanPresent | op.arg << 13, 0xf000});
                 key.set(key::kVlanTci, (tci & 0x0fffU) | kVlanPresent | op.arg << 13);
                 write_vlan(set, i, tci);
                 break;
@@ -339,6 +338,11 @@ void Executor::Impl::dec_ttl(PacketSet& set, Group& group, Path& path, const Op&
                 }
                 continue;  // the rest of this list is not executed for the packet
             }
+            if (recording == &set) {
+                journals[i].bad |= journals[i].wrote_ttl;
+                ++journals[i].ttl_steps;
+                journals[i].add_step({StepKind::kDecTtl, {}, {}, 0, 0, 0});
+            }
             key.set(key::kIpTtl, ttl - 1);
             write_back(set, i, HeaderPart::kIpTtl);
         }
@@ -399,6 +403,7 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
                                  std::uint32_t in_port) noexcept {
     const classify::Table* lookup = path.bridge->program->table(table);
     path.table = table;
+    if (recording == &set) note_visit(group, table);
     if (!lookup) {
         if (trace) trace_lookup(set, group, path, nullptr);
         return;

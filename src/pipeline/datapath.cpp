@@ -18,6 +18,7 @@ Datapath::Datapath()
     topology_.publish(rcu_, std::make_unique<Topology>());
     control_ = std::make_unique<Executor>(*this, 0);
     control_->impl().is_control = true;
+    control_->set_cache_entries(0);
     executors_.push_back(control_.get());
 }
 
@@ -63,6 +64,7 @@ void Datapath::release_bridge_index(unsigned index) {
 
 void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntry> bridges) {
     auto next = std::make_unique<Topology>();
+    next->serial = ++topology_serial_;
     for (const auto& bridge : bridges) {
         if (bridge.index >= kMaxBridges) continue;
         if (next->bridges.size() <= bridge.index) next->bridges.resize(bridge.index + 1);

@@ -66,6 +66,7 @@ struct BridgeEntry {
 
 /// Immutable snapshot.
 struct Topology {
+    std::uint64_t serial = 0;      ///< differs for each snapshot
     std::vector<PortEntry> ports;  ///< by PortIndex
     struct Bridge : BridgeEntry {
         std::vector<PortIndex> by_ofport;  ///< ofport < kMaxOfPorts
@@ -180,6 +181,7 @@ class Datapath {
     Rcu rcu_;
     alignas(64) std::atomic<Version> version_{1};
     RcuPtr<Topology> topology_;
+    std::uint64_t topology_serial_ = 0;
     std::vector<bool> index_used_, bridge_used_;
     std::vector<Executor*> executors_;
     std::unique_ptr<Executor> control_;

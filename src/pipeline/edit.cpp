@@ -210,6 +210,20 @@ void remove_tag(Packet* packet) noexcept {
 
 }  // namespace
 
+void set_bits(PacketSet& set, unsigned i, FieldLoc loc, HeaderPart part, U128 value, U128 mask) noexcept {
+    FlowKey& key = set.key[i];
+    const U128 before = key.get_wide(loc);
+    const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));
+    const U128 after = (before & ~mask) | (value & mask);
+    if (after == before) return;
+    key.set_wide(loc, after);
+    if (part == HeaderPart::kVlanTci) {
+        write_vlan(set, i, tci);
+    } else if (part != HeaderPart::kNone) {
+        write_back(set, i, part);
+    }
+}
+
 void write_vlan(PacketSet& set, unsigned i, std::uint16_t before) noexcept {
     FlowKey& key = set.key[i];
     const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));

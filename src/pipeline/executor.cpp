@@ -63,8 +63,8 @@ Executor::Impl::Impl(Datapath& datapath, unsigned queue)
 }
 
 Executor::Impl::~Impl() {
-    for (auto& counters_of_bridge : table_counters)
-        delete[] counters_of_bridge.load(std::memory_order_relaxed);
+    for (auto& misses : table_misses)
+        delete[] misses.load(std::memory_order_relaxed);
 }
 
 const ThreadCounters& Executor::counters() const {
@@ -80,22 +80,26 @@ SpscRing<LearnRecord>& Executor::learns() {
     return impl_->learns;
 }
 
-std::uint64_t Executor::table_lookups(unsigned bridge, std::uint8_t table) const {
-    const TableCounters* list = impl_->table_counters[bridge].load(std::memory_order_acquire);
-    return list ? list[table].lookups.read() : 0;
+std::uint64_t Executor::table_misses(unsigned bridge, std::uint8_t table) const {
+    const Counter* list = impl_->table_misses[bridge].load(std::memory_order_acquire);
+    return list ? list[table].read() : 0;
 }
-std::uint64_t Executor::table_matches(unsigned bridge, std::uint8_t table) const {
-    const TableCounters* list = impl_->table_counters[bridge].load(std::memory_order_acquire);
-    return list ? list[table].matches.read() : 0;
+
+void Executor::set_cache_entries(unsigned entries) noexcept {
+    impl_->cache_entries = entries;
+}
+
+FlowCache::Stats Executor::cache_stats(unsigned bridge) const noexcept {
+    return impl_->caches[bridge] ? impl_->caches[bridge]->stats() : FlowCache::Stats{};
 }
 
 void Executor::ensure_bridge(unsigned bridge) {
-    auto& slot = impl_->table_counters[bridge];
-    if (TableCounters* list = slot.load(std::memory_order_relaxed)) {
+    auto& slot = impl_->table_misses[bridge];
+    if (Counter* list = slot.load(std::memory_order_relaxed)) {
         for (unsigned i = 0; i < 256; ++i)
-            list[i].lookups.set(0), list[i].matches.set(0);
+            list[i].set(0);
     } else {
-        slot.store(new TableCounters[256], std::memory_order_release);
+        slot.store(new Counter[256], std::memory_order_release);
     }
 }
 
@@ -116,6 +120,12 @@ void Executor::absorb(const Executor& gone) {
     for (std::size_t i = 0; i < kDropReasonCount; ++i)
         to.drops[i].add(from.drops[i].read());
     impl_->stats.absorb(gone.impl_->stats);
+    for (unsigned bridge = 0; bridge < kMaxBridges; ++bridge) {
+        const Counter* misses = gone.impl_->table_misses[bridge].load(std::memory_order_relaxed);
+        Counter* sum = impl_->table_misses[bridge].load(std::memory_order_relaxed);
+        for (unsigned table = 0; misses && sum && table < 256; ++table)
+            sum[table].add(misses[table].read());
+    }
 }
 
 PacketSet& Executor::Impl::push_set() {
@@ -158,7 +168,7 @@ void Executor::Impl::run_patch_queue() noexcept {
 void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept {
     set.count = 0;
     set.parent = nullptr;
-    set.done = set.punted = set.sent = set.failed = 0;
+    set.done = set.punted = set.sent = set.failed = set.gone = 0;
     for (unsigned n = 0; n < count; ++n) {
         if (__builtin_expect(packets[n]->data_len < 14, 0)) {
             drop(packets[n], DropReason::kRuntFrame);
@@ -211,8 +221,15 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             }
         }
         if (ingress->no_receive_stp) refuse_stp(set, group, path);
+        FlowCache* cache = cache_of(*bridge);
+        if (cache) {
+            if (set.done != 0) remove_done(set, group);
+            run_cached(*cache, set, group, path);
+        }
         run_table(set, group, path, 0, Entry::kFirst);
         finish(set, path);
+        if (recording) keep_recorded(set, *cache);
+        recording = nullptr;
     }
     pop_set();
 }
@@ -313,9 +330,8 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
     if (set.done != 0) remove_done(set, group);
     if (group.count == 0) return;
     path.table = id;
-    TableCounters* counted = table_counters[path.bridge->index].load(std::memory_order_acquire);
+    if (recording == &set) note_visit(group, id);
     const classify::Table* table = path.bridge->program->table(id);
-    if (!trace && counted) counted[id].lookups.add(group.count);
     if (!table) {
         if (trace) trace_lookup(set, group, path, nullptr);
         return run_rule(set, group, path, nullptr, entry);
@@ -325,7 +341,6 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
     if (trace) trace_lookup(set, group, path, table);
     if (words.within(path.uniform)) {
         const auto* rule = static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version));
-        if (rule && !trace && counted) counted[id].matches.add(group.count);
         return run_rule(set, group, path, rule, entry);
     }
     classify::Rule* found[kMaxBurst];
@@ -345,7 +360,6 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
             part.index[part.count++] = group.index[g];
             open &= ~(1U << g);
         }
-        if (rule && !trace && counted) counted[id].matches.add(part.count);
         Path taken = before;
         run_rule(set, part, taken, rule, entry);
         if (first) {
@@ -383,6 +397,9 @@ void Executor::Impl::show_fragment_ports(PacketSet& set, std::uint32_t hidden) n
 void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule,
                               Entry entry) noexcept {
     if (!rule) {
+        count_miss(path.bridge->index, path.table, group.count);
+        for (unsigned g = 0; recording == &set && g < group.count; ++g)
+            journals[group.index[g]].add_miss(path.table);
         if (entry != Entry::kResubmit) on_miss(set, group, path);
         return;
     }
@@ -391,6 +408,8 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
         counter.packets.add(group.count);
         counter.bytes.add(bytes_of(set, group));
         counter.used_ms.set(now_ms);
+        for (unsigned g = 0; recording == &set && g < group.count; ++g)
+            journals[group.index[g]].add_hit(counter);
     }
     if (entry != Entry::kFirst) ++path.resubmits;
     const Rule* caller = path.rule;
@@ -420,6 +439,7 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
     release_staged(set, path.crossings);
     for (unsigned i = 0; i < set.count; ++i) {
         const std::uint32_t bit = 1U << i;
+        if (set.gone & bit) continue;
         if (set.failed & bit) {
             drop(set.packet[i], set.reason[i]);
         } else if (set.pending[i] != PortIndex::kNone) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "pipeline/datapath.hpp"
+#include "pipeline/flow_cache.hpp"
 #include "pipeline/trace.hpp"
 
 namespace sluice::pipeline {
@@ -39,8 +40,11 @@ class Executor {
     StatsArena& stats();
     SpscRing<PuntRecord>& punts();
     SpscRing<LearnRecord>& learns();
-    std::uint64_t table_lookups(unsigned bridge, std::uint8_t table) const;
-    std::uint64_t table_matches(unsigned bridge, std::uint8_t table) const;
+    std::uint64_t table_misses(unsigned bridge, std::uint8_t table) const;
+    /// Most flows the cache of a bridge may hold (a power of two), 0: no cache. Before the first packet.
+    void set_cache_entries(unsigned entries) noexcept;
+    /// The cache of a bridge; all 0 if it has none. Owner's thread, or when it is still.
+    FlowCache::Stats cache_stats(unsigned bridge) const noexcept;
 
     // Used by Datapath (control thread).
     void ensure_bridge(unsigned bridge);         ///< makes the table counters of a bridge addressable

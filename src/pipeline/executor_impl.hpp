@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "pipeline/executor.hpp"
+#include "pipeline/flow_cache.hpp"
 #include "pipeline/packet_set.hpp"
 
 namespace sluice::pipeline {
@@ -31,10 +32,6 @@ struct Departure {
     PortIndex port;
     TagPair has, wants;
     std::uint32_t length;
-};
-
-struct TableCounters {  // writer: the executor's thread; readers: control
-    Counter lookups, matches;
 };
 
 struct Executor::Impl {
@@ -61,7 +58,17 @@ struct Executor::Impl {
     void ensure_parsed(PacketSet& set, const Group& group, Path& path, Parsed level) noexcept;
     void finish(PacketSet& set, Path& path) noexcept;
 
+    // replay.cpp: the flow cache
+    FlowCache* cache_of(const Topology::Bridge& bridge) noexcept;
+    void run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept;
+    void replay(PacketSet& set, unsigned i, const Verdict& verdict, const Path& path) noexcept;
+    void keep_recorded(PacketSet& set, FlowCache& cache) noexcept;
+    void note_op(const Group& group, const Op& op) noexcept;
+    void note_visit(const Group& group, std::uint8_t table) noexcept;
+    void note_set(unsigned i, const Op& op, U128 value, U128 mask) noexcept;
+
     // actions.cpp: the operations
+    void change(PacketSet& set, unsigned i, const Op& op, U128 value, U128 mask) noexcept;
     void execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept;
     void execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
     void run_clone_end(PacketSet& set, PacketSet& copies, Path& path) noexcept;
@@ -118,7 +125,11 @@ struct Executor::Impl {
     StatsArena stats;
     SpscRing<PuntRecord> punts{512};
     SpscRing<LearnRecord> learns{4096};
-    std::array<std::atomic<TableCounters*>, kMaxBridges> table_counters{};
+    std::array<std::atomic<Counter*>, kMaxBridges> table_misses{};  ///< 256 a bridge
+    void count_miss(unsigned bridge, std::uint8_t table, std::uint64_t packets) noexcept {
+        if (Counter* list = table_misses[bridge].load(std::memory_order_acquire); list && !trace)
+            list[table].add(packets);
+    }
     std::unique_ptr<std::atomic<std::uint16_t>[]> punts_in_flight;  ///< by PortIndex; the quota of each port
     std::array<std::uint64_t, 64> recent_learns{};  ///< keeps a burst from filling the ring with one address
 
@@ -145,6 +156,14 @@ struct Executor::Impl {
     };
     std::array<ActionSetNode, 1024> action_set_nodes{};
     std::uint16_t action_set_count = 1;
+
+    // The flow cache. While `recording`, the walks of its packets are written into `journals`.
+    unsigned cache_entries = FlowCache::kMaxEntries;             ///< 0: no cache
+    std::array<std::unique_ptr<FlowCache>, kMaxBridges> caches;  ///< by bridge index
+    std::unique_ptr<Journal[]> journals;                         ///< by index in the set
+    FlowCache::Key cache_keys[kMaxBurst];
+    const PacketSet* recording = nullptr;
+    std::uint32_t recorded = 0;  ///< bit i: packet i of `recording` has a journal
 
     // Pinned for the burst being run.
     std::uint64_t now_ms = 0;

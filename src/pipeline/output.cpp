@@ -116,6 +116,10 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
         }
         return;
     }
+    if (recording == &set) {
+        journals[i].add_output(port);
+        journals[i].bad |= tags != kKeepTags || length != 0;
+    }
     if (set.pending[i] != PortIndex::kNone) emit_copy(set, i);
     set.pending[i] = port;
     set.pending_tags[i] = tags;
@@ -263,6 +267,7 @@ void Executor::Impl::punt(PacketSet& set, const Group& group, Path& path, std::u
     ensure_lines(set, group, path, kAllLines);
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
+        if (recording == &set) journals[i].bad = true;
         if (trace) {
             set.punted |= 1U << i;
             trace->output(PortIndex::kNone, set.key[i]);

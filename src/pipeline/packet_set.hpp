@@ -29,6 +29,7 @@ struct PacketSet {
     std::uint32_t done = 0;          ///< bit i: packet i takes no further action (exit, TTL, limits)
     std::uint32_t punted = 0;        ///< bit i: a copy went to a controller
     std::uint32_t sent = 0;          ///< bit i: a copy was staged for output
+    std::uint32_t gone = 0;          ///< bit i: packet i has left already (flow cache)
     std::uint32_t failed = 0;        ///< bit i: a limit was passed; nothing of packet i is sent
     Packet* packet[kMaxBurst];
     std::uint16_t next[kMaxBurst];    ///< offset of what follows the Ethernet type, or kNoOffset

@@ -8,7 +8,9 @@
 
 namespace sluice::pipeline {
 
-Program::Program(Datapath& datapath) : datapath_(datapath), index_(datapath.allocate_bridge_index()) {}
+Program::Program(Datapath& datapath) : datapath_(datapath), index_(datapath.allocate_bridge_index()) {
+    publish_shape();
+}
 
 // Whoever destroys a Program has taken its bridge out of the topology and waited for a grace period.
 Program::~Program() {
@@ -23,6 +25,19 @@ classify::Table& Program::table_for(std::uint8_t id) {
     return *owned_[id];
 }
 
+void Program::note_change(std::uint8_t table) {
+    last_change_[table].store(datapath_.next_version(), std::memory_order_relaxed);
+}
+
+void Program::publish_shape() {
+    static std::uint64_t next_serial = 0;  // control thread
+    std::array<std::uint64_t, kKeyWords> mask{};
+    for (const auto& table : owned_) {
+        if (table) table->add_read_bits(mask);
+    }
+    shape_.publish(datapath_.rcu(), std::make_unique<KeyShape>(make_key_shape(mask, ++next_serial)));
+}
+
 Rule* Program::add(std::uint8_t table, std::uint16_t priority, const SparseMatch& match, std::uint64_t cookie,
                    std::unique_ptr<ActionProgram> actions, const StatsSlot* stats) {
     auto rule = std::make_unique<Rule>();
@@ -35,11 +50,14 @@ Rule* Program::add(std::uint8_t table, std::uint16_t priority, const SparseMatch
     rule->stats = stats ? *stats : datapath_.allocate_stats();
     rule->added.store(datapath_.next_version(), std::memory_order_relaxed);
     table_for(table).insert(*rule);
+    note_change(table);
+    if (!shape_.read()->covers(rule->match)) publish_shape();
     return rule.release();
 }
 
 void Program::remove(Rule* rule, bool keep_stats) {
     rule->removed.store(datapath_.next_version(), std::memory_order_relaxed);
+    note_change(rule->table);
     if (hidden_.empty()) datapath_.at_publish([this] { retire_hidden(); });
     hidden_.push_back({rule, keep_stats});
 }
@@ -49,6 +67,7 @@ void Program::retire_hidden() {
     datapath_.rcu().retire([this, hidden = std::move(hidden_)] {
         for (const auto& [rule, keep_stats] : hidden) {
             owned_[rule->table]->remove(*rule);
+            if (!keep_stats) retired_packets_[rule->table] += datapath_.rule_stats(rule->stats).packets;
             free_later(rule, keep_stats);
         }
     });
@@ -80,10 +99,15 @@ RuleStats Program::stats(const Rule& rule) const {
 
 TableStats Program::table_stats(std::uint8_t table) const {
     TableStats sum;
-    for (const Executor* executor : datapath_.executors()) {
-        sum.lookups += executor->table_lookups(index_, table);
-        sum.matches += executor->table_matches(index_, table);
+    sum.matches = retired_packets_[table];
+    if (owned_[table]) {
+        owned_[table]->for_each([&](const classify::Rule& rule) {
+            sum.matches += datapath_.rule_stats(static_cast<const Rule&>(rule).stats).packets;
+        });
     }
+    sum.lookups = sum.matches;
+    for (const Executor* executor : datapath_.executors())
+        sum.lookups += executor->table_misses(index_, table);
     return sum;
 }
 

@@ -9,6 +9,7 @@
 
 #include "classify/table.hpp"
 #include "pipeline/action_program.hpp"
+#include "pipeline/key_shape.hpp"
 #include "pipeline/stats.hpp"
 
 namespace sluice::pipeline {
@@ -59,9 +60,17 @@ class Program {
         return tables_[id].load(std::memory_order_acquire);
     }
     unsigned index() const noexcept { return index_; }  ///< dense number of the bridge, for counters
+    /// Which header bits the tables read (FlowCache). Shows a new rule's bits before its version shows.
+    const KeyShape& key_shape() const noexcept { return *shape_.read(); }
+    /// Version with which the last change of a table's rules shows, perhaps one to come; 0: none ever.
+    Version last_change(std::uint8_t table) const noexcept {
+        return last_change_[table].load(std::memory_order_relaxed);
+    }
 
   private:
     classify::Table& table_for(std::uint8_t id);
+    void note_change(std::uint8_t table);
+    void publish_shape();
     struct Hidden {
         Rule* rule;
         bool keep_stats;
@@ -74,6 +83,9 @@ class Program {
     std::vector<Hidden> hidden_;  ///< removed, not yet published
     std::array<std::atomic<classify::Table*>, 256> tables_{};
     std::array<std::unique_ptr<classify::Table>, 256> owned_;
+    std::array<std::uint64_t, 256> retired_packets_{};  ///< matched rules that are gone, by table
+    RcuPtr<KeyShape> shape_;
+    std::array<std::atomic<Version>, 256> last_change_{};
 };
 
 }  // namespace sluice::pipeline

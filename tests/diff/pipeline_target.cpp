@@ -102,6 +102,7 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
     datapath_ = std::make_unique<pipeline::Datapath>();
     // The control thread's executor learns addresses at once, as the reference does; a worker's asks for it.
     executor_ = &datapath_->control_executor();
+    executor_->set_cache_entries(cache_entries_);
     std::vector<pipeline::PortEntry> ports;
     std::vector<pipeline::BridgeEntry> entries;
     for (const auto& from : bridges) {

@@ -46,7 +46,8 @@ class CapturePort final : public Port {
 
 class PipelineTarget final : public ScenarioTarget {
   public:
-    PipelineTarget() { ensure_test_eal(); }
+    /// cache_entries: of the flow cache, 0: none.
+    explicit PipelineTarget(unsigned cache_entries = 0) : cache_entries_(cache_entries) { ensure_test_eal(); }
     ~PipelineTarget() override { clear(); }
 
     std::string name() const override { return "pipeline"; }
@@ -62,6 +63,9 @@ class PipelineTarget final : public ScenarioTarget {
     /// The number a flow of configure() has; changes while frames run are made through these.
     pipeline::Program& program(const std::string& bridge) { return *find(bridge).program; }
     pipeline::Datapath& datapath() { return *datapath_; }
+    /// Flows of the bridge as rules of its program, in the order of the settings; replace one, and publish().
+    std::vector<pipeline::Rule*>& rules(const std::string& bridge) { return find(bridge).rules; }
+    pipeline::Executor& executor() { return *executor_; }
 
   private:
     struct BridgeState {
@@ -77,6 +81,7 @@ class PipelineTarget final : public ScenarioTarget {
     Verdict collect();
     void reclaim();
 
+    const unsigned cache_entries_;
     std::unique_ptr<pipeline::Datapath> datapath_;
     pipeline::Executor* executor_ = nullptr;
     std::list<BridgeState> bridges_;

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/verdict.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace sluice::pipeline {
+
+namespace {
+
+/// Steps after the last output change nothing that anybody sees.
+std::uint8_t steps_that_matter(const Journal& journal) {
+    return journal.out == PortIndex::kNone ? std::uint8_t{0} : journal.steps_at_out;
+}
+
+std::uint64_t hash_of(const HashKey& secret, const Journal& journal) {
+    const std::uint8_t steps = steps_that_matter(journal);
+    std::uint64_t words[kMaxVisits + 2 * kMaxVisits / 8 + 2 * kMaxSteps + 4] = {};
+    std::size_t n = 0;
+    words[n++] = std::uint64_t{journal.miss_count} << 56 | std::uint64_t{to_int(journal.out)} << 32 |
+                 std::uint64_t(journal.reason) << 24 | std::uint64_t{journal.hit_count} << 16 |
+                 std::uint64_t{journal.visit_count} << 8 | steps;
+    for (unsigned i = 0; i < journal.hit_count; ++i)
+        words[n++] = reinterpret_cast<std::uintptr_t>(journal.hit[i]);
+    std::memcpy(&words[n], journal.visit, journal.visit_count);
+    n += (journal.visit_count + 7U) / 8;
+    std::memcpy(&words[n], journal.miss, journal.miss_count);
+    n += (journal.miss_count + 7U) / 8;
+    for (unsigned i = 0; i < steps; ++i) {
+        const Step& step = journal.step[i];
+        words[n++] = std::uint64_t(step.kind) << 56 | std::uint64_t(step.part) << 48 |
+                     std::uint64_t{step.port} << 32 | std::uint64_t{step.loc.word} << 16 |
+                     std::uint64_t{step.loc.shift} << 8 | step.loc.bits;
+        words[n++] = step.value ^ step.mask * 0x9e3779b97f4a7c15ULL;
+    }
+    return hash_words(secret, words, n);
+}
+
+bool same(const Verdict& verdict, const Journal& journal) {
+    const std::uint8_t steps = steps_that_matter(journal);
+    if (verdict.out != journal.out || verdict.reason != journal.reason || verdict.step_count != steps ||
+        verdict.hit_count != journal.hit_count || verdict.visit_count != journal.visit_count ||
+        verdict.miss_count != journal.miss_count)
+        return false;
+    return std::equal(journal.step, journal.step + steps, verdict.steps()) &&
+           std::equal(journal.hit, journal.hit + journal.hit_count, verdict.hits()) &&
+           std::equal(journal.visit, journal.visit + journal.visit_count, verdict.visits()) &&
+           std::equal(journal.miss, journal.miss + journal.miss_count, verdict.misses());
+}
+
+}  // namespace
+
+VerdictPool::VerdictPool() : secret_(process_hash_key()), chains_(1024, nullptr) {}
+
+void* VerdictPool::allocate(std::size_t size, std::uint8_t& size_class) noexcept {
+    const std::size_t units = (size + kUnit - 1) / kUnit;
+    if (units > kClasses) return nullptr;
+    size_class = static_cast<std::uint8_t>(units - 1);
+    if (Verdict* free = free_[size_class]) {
+        free_[size_class] = free->next;
+        return free;
+    }
+    if (chunk_next_ == 0 || chunk_used_ + units * kUnit > kChunk) {
+        if (chunk_next_ == chunks_.size()) {
+            auto* memory = static_cast<std::byte*>(std::aligned_alloc(kUnit, kChunk));
+            if (!memory) return nullptr;
+            chunks_.emplace_back(memory);
+        }
+        ++chunk_next_;
+        chunk_used_ = 0;
+    }
+    void* at = chunks_[chunk_next_ - 1].get() + chunk_used_;
+    chunk_used_ += units * kUnit;
+    return at;
+}
+
+void VerdictPool::grow_chains() noexcept {
+    std::vector<Verdict*> bigger(chains_.size() * 4, nullptr);
+    for (Verdict* head : chains_) {
+        while (head) {
+            Verdict* next = head->next;
+            Verdict*& chain = bigger[head->hash & (bigger.size() - 1)];
+            head->next = chain;
+            chain = head;
+            head = next;
+        }
+    }
+    chains_.swap(bigger);
+}
+
+Verdict* VerdictPool::acquire(const Journal& journal) noexcept {
+    const std::uint64_t hash = hash_of(secret_, journal);
+    for (Verdict* verdict = chains_[hash & (chains_.size() - 1)]; verdict; verdict = verdict->next) {
+        if (verdict->hash == hash && same(*verdict, journal)) {
+            ++verdict->references;
+            return verdict;
+        }
+    }
+    const std::uint8_t steps = steps_that_matter(journal);
+    const std::size_t size = sizeof(Verdict) + steps * sizeof(Step) +
+                             journal.hit_count * sizeof(RuleCounter*) + journal.visit_count +
+                             journal.miss_count;
+    std::uint8_t size_class = 0;
+    void* memory = allocate(size, size_class);
+    if (!memory) return nullptr;
+    auto* verdict = new (memory) Verdict;
+    verdict->references = 1;
+    verdict->out = journal.out;
+    verdict->reason = journal.reason;
+    verdict->ttl_steps = journal.ttl_steps;
+    verdict->step_count = steps;
+    verdict->hit_count = journal.hit_count;
+    verdict->visit_count = journal.visit_count;
+    verdict->miss_count = journal.miss_count;
+    verdict->size_class = size_class;
+    verdict->hash = hash;
+    for (unsigned i = 0; i < steps; ++i) {
+        new (verdict->steps() + i) Step(journal.step[i]);
+        verdict->copies |= journal.step[i].kind == StepKind::kCopyOut;
+    }
+    std::copy(journal.hit, journal.hit + journal.hit_count, verdict->hits());
+    std::copy(journal.visit, journal.visit + journal.visit_count, verdict->visits());
+    std::copy(journal.miss, journal.miss + journal.miss_count, verdict->misses());
+    if (++count_ > chains_.size()) grow_chains();
+    Verdict*& chain = chains_[hash & (chains_.size() - 1)];
+    verdict->next = chain;
+    chain = verdict;
+    return verdict;
+}
+
+void VerdictPool::release(Verdict* verdict) noexcept {
+    if (--verdict->references != 0) return;
+    Verdict** link = &chains_[verdict->hash & (chains_.size() - 1)];
+    while (*link != verdict)
+        link = &(*link)->next;
+    *link = verdict->next;
+    --count_;
+    verdict->next = free_[verdict->size_class];
+    free_[verdict->size_class] = verdict;
+}
+
+void VerdictPool::clear() noexcept {
+    chunk_next_ = chunk_used_ = 0;
+    free_.fill(nullptr);
+    std::fill(chains_.begin(), chains_.end(), nullptr);
+    count_ = 0;
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flow cache changes nothing but the speed: the same random programs, frames that come again and again,
+// with small changes to them and to the rules in between, through a pipeline with a cache and one without.
+#include <algorithm>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/diff/frames.hpp"
+#include "tests/diff/harness.hpp"
+#include "tests/diff/pipeline_target.hpp"
+#include "tests/diff/reference_target.hpp"
+
+namespace sluice::tests {
+namespace {
+
+TargetBridge random_bridge(Random& random, const RandomOptions& options) {
+    TargetBridge bridge;
+    for (std::uint32_t n = 1; n <= options.ports; ++n) {
+        reference::Port& port = bridge.settings.ports[OfPort{n}];
+        port.name = fmt::format("p{}", n);
+        port.no_flood = random.one_in(10);
+    }
+    bridge.flows = random_rules(random, 1 + random.below(20), options);
+    for (std::size_t i = 0; i < bridge.flows.size(); ++i)
+        bridge.flows[i].priority = static_cast<std::uint16_t>(100 + random.below(50) * 100 + i);
+    return bridge;
+}
+
+/// What a rule is replaced by, in both targets alike.
+void replace_rule(PipelineTarget& target, std::size_t at, const FlowSpec& flow) {
+    auto& rules = target.rules("br0");
+    target.program("br0").remove(rules[at]);
+    auto actions = pipeline::compile(flow.actions);
+    ASSERT_TRUE(actions) << actions.error().message;
+    rules[at] = target.program("br0").add(flow.table == 0xff ? std::uint8_t{0} : flow.table, flow.priority,
+                                          SparseMatch::from(flow.match), 0, std::move(*actions));
+    target.datapath().publish();
+    target.datapath().rcu().reclaim();
+}
+
+wire::Frame changed(Random& random, wire::Frame frame) {
+    if (!random.one_in(4)) return frame;
+    if (random.one_in(2) && frame.size() > 23) {
+        frame[22] = static_cast<std::uint8_t>(random.below(4));  // TTL of an untagged IPv4 packet
+        return frame;
+    }
+    const std::uint32_t bit =
+        random.below(static_cast<std::uint32_t>(std::min<std::size_t>(frame.size(), 60) * 8));
+    frame[bit / 8] = static_cast<std::uint8_t>(frame[bit / 8] ^ 1U << bit % 8);
+    return frame;
+}
+
+/// Hits leave before the rest of their burst, so only flows keep their order.
+bool same_frames(Verdict a, Verdict b) {
+    const auto sort = [](Verdict& verdict) {
+        std::sort(verdict.sent.begin(), verdict.sent.end(), [](const SentFrame& x, const SentFrame& y) {
+            return std::tie(x.port, x.bytes) < std::tie(y.port, y.bytes);
+        });
+    };
+    sort(a), sort(b);
+    return a.sent == b.sent && a.packet_ins == b.packet_ins && a.drop == b.drop;
+}
+
+struct CacheCase {
+    const char* name;
+    unsigned entries;
+    unsigned rules_change_every;  ///< bursts, 0: never
+};
+
+class CacheDifferential : public ::testing::TestWithParam<CacheCase> {};
+
+TEST_P(CacheDifferential, verdicts_and_counters_are_those_without_a_cache) {
+    const CacheCase& param = GetParam();
+    RandomOptions options;
+    std::uint64_t hits = 0;
+    for (unsigned program = 0; program < 120; ++program) {
+        Random random{77'000 + program};
+        const TargetBridge bridge = random_bridge(random, options);
+        PipelineTarget cached{param.entries}, plain;
+        ASSERT_TRUE(cached.configure({bridge}));
+        ASSERT_TRUE(plain.configure({bridge}));
+        std::vector<wire::Frame> pool;
+        for (int i = 0; i < 6; ++i)
+            pool.push_back(random_frame(random, options));
+        for (unsigned burst = 0; burst < 60; ++burst) {
+            if (param.rules_change_every != 0 && burst % param.rules_change_every == 1) {
+                const auto at = random.below(static_cast<std::uint32_t>(bridge.flows.size()));
+                FlowSpec flow = random_rules(random, 1, options).front();
+                flow.priority = bridge.flows[at].priority;
+                replace_rule(cached, at, flow);
+                replace_rule(plain, at, flow);
+            }
+            const OfPort in_port{1 + random.below(2)};
+            std::vector<wire::Frame> frames;
+            for (std::uint32_t n = 1 + random.below(6); n > 0; --n)
+                frames.push_back(
+                    changed(random, pool[random.below(static_cast<std::uint32_t>(pool.size()))]));
+            const Verdict got = cached.run_burst("br0", in_port, frames);
+            const Verdict expected = plain.run_burst("br0", in_port, frames);
+            ASSERT_TRUE(same_frames(got, expected))
+                << fmt::format("program {} burst {} in_port {} {}", program, burst, to_int(in_port),
+                               wire::hex_of(frames.front()));
+        }
+        for (std::size_t i = 0; i < bridge.flows.size(); ++i)
+            ASSERT_EQ(cached.hits("br0", i), plain.hits("br0", i)) << "program " << program << " rule " << i;
+        for (unsigned table = 0; table < 4; ++table) {
+            const auto got = cached.program("br0").table_stats(static_cast<std::uint8_t>(table));
+            const auto expected = plain.program("br0").table_stats(static_cast<std::uint8_t>(table));
+            ASSERT_EQ(got.lookups, expected.lookups) << "program " << program << " table " << table;
+            ASSERT_EQ(got.matches, expected.matches) << "program " << program << " table " << table;
+        }
+        hits += cached.executor().cache_stats(cached.program("br0").index()).hits;
+    }
+    EXPECT_GT(hits, 1000U) << "the cache was hardly used: this proves nothing";
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, CacheDifferential,
+                         ::testing::Values(CacheCase{"roomy", 4096, 0}, CacheCase{"thrashed", 2, 0},
+                                           CacheCase{"roomy_rules_change", 4096, 3},
+                                           CacheCase{"thrashed_rules_change", 4, 2}),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+}  // namespace
+}  // namespace sluice::tests
