@@ -274,6 +274,12 @@ bool Machine::operator()(const SetMplsTtlAction& a) {
     set_key(wanted);
     return false;
 }
+bool Machine::operator()(const SetMplsLabelAction& a) {
+    return (*this)(SetFieldAction{field_by_name("mpls_label"), {0, a.label}, {0, 0xfffff}});
+}
+bool Machine::operator()(const SetMplsTcAction& a) {
+    return (*this)(SetFieldAction{field_by_name("mpls_tc"), {0, a.tc}, {0, 7}});
+}
 bool Machine::operator()(const DecMplsTtlAction&) {
     if (count_mpls(key()) == 0) return false;
     FlowKey wanted = key();

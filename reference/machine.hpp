@@ -89,6 +89,13 @@ class Machine {
     bool operator()(const CloneAction& a);
     bool operator()(const NoteAction& a);
     bool operator()(const ExitAction& a);
+    bool operator()(const SetMplsLabelAction& a);
+    bool operator()(const SetMplsTcAction& a);
+    template <typename Unsupported>
+    bool operator()(const Unsupported& /*a*/) {
+        note(DropReason::kUnsupported, "the action is not available");
+        return false;
+    }
     bool operator()(const ClearActionsAction& a);
     bool operator()(const WriteActionsAction& a);
     bool operator()(const WriteMetadataAction& a);

@@ -175,7 +175,7 @@ struct SampleAction {
     enum class Direction : std::uint8_t { kDefault = 0, kIngress = 1, kEgress = 2 };
     std::uint16_t probability = 0;  ///< of 65535
     std::uint32_t collector_set_id = 0, obs_domain_id = 0, obs_point_id = 0;
-    OfPort sampling_port = OfPort::kNone0;  ///< 0: none
+    OfPort sampling_port = OfPort::kAny;  ///< kAny: none
     Direction direction{};
 };
 struct FinTimeoutAction {
@@ -214,6 +214,8 @@ struct EncapAction {
 struct DecapAction {
     std::uint32_t packet_type = 0;
 };
+inline constexpr std::uint32_t kDecapNext = 0xfffe;  ///< DecapAction: whatever the header says comes next
+inline constexpr std::size_t kMaxBundleMembers = 2048;
 struct SetMplsLabelAction {
     std::uint32_t label = 0;
 };
@@ -237,7 +239,10 @@ using ActionVariant =
                  SetQueueAction, PopQueueAction, GroupAction, MeterAction, SetFieldAction, SetVlanVidAction,
                  SetVlanPcpAction, MoveAction, PushVlanAction, StripVlanAction, PushMplsAction, PopMplsAction,
                  DecTtlAction, SetMplsTtlAction, DecMplsTtlAction, StackPushAction, StackPopAction,
-                 ResubmitAction, CloneAction, NoteAction, ExitAction, ClearActionsAction, WriteActionsAction,
+                 ResubmitAction, CloneAction, NoteAction, ExitAction, LearnAction, ConjunctionAction,
+                 MultipathAction, BundleAction, SampleAction, FinTimeoutAction, CheckPktLargerAction,
+                 DeleteFieldAction, NatAction, CtAction, CtClearAction, DecNshTtlAction, EncapAction,
+                 DecapAction, SetMplsLabelAction, SetMplsTcAction, ClearActionsAction, WriteActionsAction,
                  WriteMetadataAction, GotoTableAction>;
 
 /// A class so that copying, moving and destroying all kinds is compiled once (action.cpp).

@@ -23,32 +23,106 @@ Place place_of(const Action& action) {
     return kApplyPlace;
 }
 
+template <typename T, typename... List>
+constexpr bool kIsOneOf = (std::is_same_v<T, List> || ...);
+
 struct AllowedInSet {
     template <typename T>
     bool operator()(const T&) const {
-        constexpr bool kRefused = std::is_same_v<T, CloneAction> || std::is_same_v<T, ControllerAction> ||
-                                  std::is_same_v<T, EnqueueAction> || std::is_same_v<T, ExitAction> ||
-                                  std::is_same_v<T, NoteAction> || std::is_same_v<T, OutputRegAction> ||
-                                  std::is_same_v<T, PopQueueAction> || std::is_same_v<T, StackPushAction> ||
-                                  std::is_same_v<T, StackPopAction> || std::is_same_v<T, MeterAction>;
-        return !kRefused;
+        return !kIsOneOf<T, BundleAction, CloneAction, ConjunctionAction, ControllerAction, EnqueueAction,
+                         ExitAction, FinTimeoutAction, LearnAction, MeterAction, MultipathAction, NatAction,
+                         NoteAction, OutputRegAction, OutputTruncAction, PopQueueAction, SampleAction,
+                         StackPushAction, StackPopAction, CheckPktLargerAction, DeleteFieldAction,
+                         ClearActionsAction, WriteActionsAction, WriteMetadataAction, GotoTableAction>;
     }
 };
 
-Result<void> check_nested(const ActionList& actions, bool in_set) {
-    for (const auto& action : actions) {
-        const Place place = place_of(action);
-        if (place > kApplyPlace) {
-            return make_error(EINVAL, "{} instruction not allowed here", kPlaceNames[place]);
+/// What a list stands in.
+enum class Outer : std::uint8_t { kNone, kWriteActions, kClone, kCt };
+
+bool is_ct_field(FieldId id) {
+    const std::string_view name = field_info(id).name;
+    return name == "ct_mark" || name == "ct_label";
+}
+/// The field that set_field, load or move changes; kNoField for other actions.
+FieldId changed_field(const Action& action) {
+    if (const auto* set = std::get_if<SetFieldAction>(&action.kind)) return set->field;
+    if (const auto* move = std::get_if<MoveAction>(&action.kind)) return move->target.field;
+    return kNoField;
+}
+
+Result<void> check_ct(const CtAction& ct) {
+    bool needs_commit = false;
+    for (const auto& action : ct.actions) {
+        const auto* nat = std::get_if<NatAction>(&action.kind);
+        if (nat != nullptr) {
+            needs_commit |= nat->src || nat->dst;
+            continue;
         }
-        if (in_set && !std::visit(AllowedInSet{}, action.kind)) {
-            return make_error(EINVAL, "{}: not allowed in write_actions", format_actions({action}));
+        needs_commit = true;
+        const FieldId field = changed_field(action);
+        if (field == kNoField) {
+            return make_error(EINVAL, "ct action doesn't support nested action {}", format_actions({action}));
         }
-        if (const auto* clone = std::get_if<CloneAction>(&action.kind)) {
-            if (auto ok = check_nested(clone->actions, false); !ok) return ok;
+        if (!is_ct_field(field)) {
+            return make_error(EINVAL, "ct action doesn't support nested modification of {}",
+                              field_info(field).name);
         }
     }
+    if (needs_commit && !ct.commit) {
+        return make_error(EINVAL,
+                          "ct: the commit flag is required if actions other than NAT without arguments are "
+                          "specified");
+    }
     return {};
+}
+
+Result<void> check_nested(const ActionList& actions, Outer outer) {
+    for (const auto& action : actions) {
+        if (outer != Outer::kNone) {
+            const Place place = place_of(action);
+            if (place > kApplyPlace) {
+                return make_error(EINVAL, "{} instruction not allowed here", kPlaceNames[place]);
+            }
+        }
+        if (outer == Outer::kWriteActions && !std::visit(AllowedInSet{}, action.kind)) {
+            return make_error(EINVAL, "{}: not allowed in write_actions", format_actions({action}));
+        }
+        if (const FieldId field = changed_field(action); field != kNoField && is_ct_field(field)) {
+            return make_error(EINVAL, "cannot set CT fields outside of ct action");
+        }
+        if (std::holds_alternative<NatAction>(action.kind)) {
+            return make_error(EINVAL, "Cannot have NAT action outside of \"ct\" action");
+        }
+        Result<void> ok;
+        if (const auto* clone = std::get_if<CloneAction>(&action.kind)) {
+            ok = check_nested(clone->actions, Outer::kClone);
+        } else if (const auto* write = std::get_if<WriteActionsAction>(&action.kind)) {
+            ok = check_nested(write->actions, Outer::kWriteActions);
+        } else if (const auto* ct = std::get_if<CtAction>(&action.kind)) {
+            ok = check_ct(*ct);
+        }
+        if (!ok) return ok;
+    }
+    return {};
+}
+
+/// conjunction stands alone or beside notes.
+Result<void> check_conjunctions(const ActionList& actions) {
+    bool found = false;
+    const Action* other = nullptr;
+    for (const auto& action : actions) {
+        if (std::holds_alternative<ConjunctionAction>(action.kind)) {
+            found = true;
+        } else if (!std::holds_alternative<NoteAction>(action.kind) && other == nullptr) {
+            other = &action;
+        }
+    }
+    if (!found || other == nullptr) return {};
+    return make_error(EINVAL,
+                      "\"conjunction\" actions may be used along with \"note\" but not any other kind of "
+                      "action (such as the \"{}\" action used here)",
+                      format_actions({*other}));
 }
 
 // The match as the actions so far have changed it.
@@ -109,6 +183,31 @@ class Checker {
     }
     Result<void> operator()(const CloneAction& a) { return Checker{*this}.run(a.actions); }
     Result<void> operator()(const WriteActionsAction& a) { return Checker{*this}.run(a.actions); }
+    Result<void> operator()(const MultipathAction& a) { return writable(a.target, "multipath"); }
+    Result<void> operator()(const BundleAction& a) {
+        return a.target ? writable(*a.target, "bundle_load") : Result<void>{};
+    }
+    Result<void> operator()(const CheckPktLargerAction& a) { return writable(a.target, "check_pkt_larger"); }
+    Result<void> operator()(const LearnAction& a);
+    Result<void> operator()(const FinTimeoutAction&) {
+        if (!strict_ || flow_.value.get(key::kIpProto) == 6) return {};
+        return make_error(EINVAL, "fin_timeout needs a match on tcp");
+    }
+    Result<void> operator()(const CtAction& a);
+    Result<void> operator()(const NatAction& a) {
+        const bool fits = !a.ip_min || prereq_ok(a.ipv6 ? Prereq::kIpv6 : Prereq::kIpv4, flow_);
+        if (fits && prereq_ok(Prereq::kIpAny, flow_)) return {};
+        return make_error(EINVAL, "nat: the rule's match does not say that packets are {}",
+                          a.ip_min ? (a.ipv6 ? "ipv6" : "ip") : "ip or ipv6");
+    }
+    Result<void> operator()(const DecNshTtlAction&) {
+        if (prereq_ok(Prereq::kNsh, flow_)) return {};
+        return make_error(EINVAL, "dec_nsh_ttl needs a match on nsh");
+    }
+    Result<void> operator()(const EncapAction& a);
+    Result<void> operator()(const DecapAction& a);
+    Result<void> operator()(const SetMplsLabelAction&) { return strictly(Prereq::kMpls, "set_mpls_label"); }
+    Result<void> operator()(const SetMplsTcAction&) { return strictly(Prereq::kMpls, "set_mpls_tc"); }
     Result<void> operator()(const GotoTableAction& a) {
         if (table_ != 0xff && a.table <= table_) {
             return make_error(EINVAL, "goto_table:{} must lead to a table above {}", a.table, table_);
@@ -147,7 +246,7 @@ class Checker {
     Result<void> writable(const SubField& sub, std::string_view action) {
         const FieldInfo& field = field_info(sub.field);
         if (!field.writable) return make_error(EPERM, "{}: {} is read-only", action, field.name);
-        if (field.name == "ct_mark" || field.name == "ct_label") {
+        if (!in_ct_ && is_ct_field(sub.field)) {
             return make_error(EINVAL, "{}: cannot set {} outside of a ct action", action, field.name);
         }
         if (auto ok = prerequisites(field, action); !ok) return ok;
@@ -181,10 +280,82 @@ class Checker {
         return {};
     }
 
+    void set_packet_type(std::uint32_t type) {
+        flow_.value.set(key::kPacketType, type);
+        if (type >> 16 == 1) flow_.value.set(key::kEthType, type & 0xffff);
+    }
+
     Match flow_;
     std::uint8_t table_;
     bool strict_;
+    bool in_ct_ = false;
 };
+
+Result<void> Checker::operator()(const LearnAction& a) {
+    // Prerequisites of what it matches are to be met by what it matches before.
+    Checker made{Match{}, 0xff, ActionRules::kOpenFlow10};
+    for (const auto& spec : a.specs) {
+        if (!spec.immediate) {
+            if (auto ok = readable(spec.source, "learn"); !ok) return ok;
+        }
+        if (spec.target_kind == LearnSpec::Target::kMatch) {
+            if (auto ok = made.readable(spec.target, "learn"); !ok) return ok;
+            const FieldInfo& field = field_info(spec.target.field);
+            const U128 bits = low_mask(spec.target.bits) << spec.target.offset;
+            const U128 old = field_get(field, made.flow_.value);
+            field_set(field, made.flow_.value, (old & ~bits) | ((spec.value << spec.target.offset) & bits));
+        } else if (spec.target_kind == LearnSpec::Target::kLoad) {
+            if (auto ok = made.writable(spec.target, "learn"); !ok) return ok;
+        }
+    }
+    return a.result_dst ? writable(*a.result_dst, "learn") : Result<void>{};
+}
+
+Result<void> Checker::operator()(const CtAction& a) {
+    const std::uint64_t proto = flow_.value.get(key::kIpProto);
+    if (!prereq_ok(Prereq::kIpAny, flow_)) {
+        return make_error(EINVAL, "ct: the rule's match does not say that packets are ip or ipv6");
+    }
+    if ((a.alg == 21 && proto != 6) || (a.alg == 69 && proto != 17)) {
+        return make_error(EINVAL, "ct: alg={} needs a match on {}", a.alg == 21 ? "ftp" : "tftp",
+                          a.alg == 21 ? "tcp" : "udp");
+    }
+    if (a.zone_source) {
+        if (auto ok = readable(*a.zone_source, "ct: zone"); !ok) return ok;
+    }
+    Checker inner{*this};
+    inner.in_ct_ = true;
+    return inner.run(a.actions);
+}
+
+Result<void> Checker::operator()(const EncapAction& a) {
+    const std::uint64_t type = flow_.value.get(key::kPacketType);
+    if (a.packet_type == 0) {
+        if (type == 0) return make_error(EINVAL, "encap(ethernet): the packet has an Ethernet header");
+        const std::uint64_t ethertype = type >> 16 == 1 ? type & 0xffff : 0;
+        flow_.value.set(key::kEthType, ethertype);
+    }
+    set_packet_type(a.packet_type);
+    return {};
+}
+
+Result<void> Checker::operator()(const DecapAction& a) {
+    const std::uint64_t type = flow_.value.get(key::kPacketType);
+    if (type == 0) {
+        if (flow_.value.get(key::kVlanTci) & kVlanPresent) {
+            return make_error(EINVAL, "decap: a VLAN tag is to be popped before the Ethernet header");
+        }
+        set_packet_type(0x10000 | static_cast<std::uint32_t>(flow_.value.get(key::kEthType)));
+        return {};
+    }
+    if (type == 0x1894f || type == 0x18847 || type == 0x18848) {
+        // What comes out is known from the packet alone, unless the action says it.
+        set_packet_type(a.packet_type);
+        return {};
+    }
+    return make_error(EINVAL, "decap: packets of type ({},0x{:x}) have no header to take off", type >> 16,
+                      type & 0xffff);
+}
 
 }  // namespace
 
@@ -205,14 +376,9 @@ Result<void> check_instruction_order(const ActionList& actions) {
         }
         seen[place] = true;
         highest = place;
-        if (const auto* write = std::get_if<WriteActionsAction>(&action.kind)) {
-            if (auto ok = check_nested(write->actions, true); !ok) return ok;
-        }
-        if (const auto* clone = std::get_if<CloneAction>(&action.kind)) {
-            if (auto ok = check_nested(clone->actions, false); !ok) return ok;
-        }
     }
-    return {};
+    if (auto ok = check_conjunctions(actions); !ok) return ok;
+    return check_nested(actions, Outer::kNone);
 }
 
 Result<void> check_actions(const ActionList& actions, const Match& match, std::uint8_t table,

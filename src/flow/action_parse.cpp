@@ -1,30 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to actions: a table of names, one small function a kind. A new action is one row and one function.
 // Source: ovs-actions(7).
+#include "flow/action_parse.hpp"
+
 #include <algorithm>
 
 #include "flow/action_text.hpp"
-#include "flow/match_text.hpp"
 
-namespace sluice {
+namespace sluice::action_parse {
 namespace {
-
-using namespace text;
 
 constexpr unsigned kMaxDepth = 16;
 
-struct Context {
-    const PortNames* names;
-    unsigned depth;
-};
-using Parsed = Result<Action>;
 using ParseFunction = Parsed (*)(const KeyValue& item, const Context& context);
-
-Result<ActionList> parse_list(std::string_view s, const Context& context);
-
-Action make(Action::Kind kind) {
-    return Action{std::move(kind)};
-}
 
 // --- output and friends
 
@@ -235,8 +223,6 @@ constexpr Legacy kLegacy[] = {
     {"mod_nw_ttl", "nw_ttl", 255},
     {"mod_tp_src", "tcp_src", 65535},
     {"mod_tp_dst", "tcp_dst", 65535},
-    {"set_mpls_label", "mpls_label", 0xfffff},
-    {"set_mpls_tc", "mpls_tc", 7},
     {"set_tunnel", "tun_id", 0xffffffff},
     {"set_tunnel64", "tun_id", ~std::uint64_t{0}},
 };
@@ -261,7 +247,8 @@ Parsed parse_legacy(const KeyValue& item, const Context& context) {
     return make(SetFieldAction{id, value->value, value->mask, SetFieldAction::Style::kLegacy});
 }
 
-// Splits "value->target".
+}  // namespace
+
 Result<std::pair<std::string_view, std::string_view>> split_arrow(const KeyValue& item) {
     const auto arrow = item.value.rfind("->");
     if (arrow == std::string_view::npos) {
@@ -276,6 +263,15 @@ Result<void> check_writable(const FieldInfo& field) {
     return make_error(EPERM, "{} is read-only", field.name);
 }
 
+Result<SubField> parse_target(std::string_view s) {
+    auto target = parse_subfield(s);
+    if (!target) return target;
+    if (auto ok = check_writable(field_info(target->field)); !ok) return ok.error();
+    return target;
+}
+
+namespace {
+
 Parsed parse_set_field(const KeyValue& item, const Context& context) {
     const auto parts = split_arrow(item);
     if (!parts) return parts.error();
@@ -289,13 +285,6 @@ Parsed parse_set_field(const KeyValue& item, const Context& context) {
         return make_error(ERANGE, "set_field: dl_vlan 65535 is above the limit of 4095");
     }
     return make(SetFieldAction{id, value->value, value->mask, SetFieldAction::Style::kSetField});
-}
-
-Result<SubField> parse_target(std::string_view s) {
-    auto target = parse_subfield(s);
-    if (!target) return target;
-    if (auto ok = check_writable(field_info(target->field)); !ok) return ok.error();
-    return target;
 }
 
 Parsed parse_load(const KeyValue& item, const Context&) {
@@ -452,6 +441,23 @@ constexpr Row kActions[] = {
     {"clone", parse_clone, false},
     {"note", parse_note, false},
     {"exit", parse_plain<ExitAction>, false},
+    {"learn", parse_learn, false},
+    {"conjunction", parse_conjunction},
+    {"multipath", parse_multipath},
+    {"bundle", parse_bundle},
+    {"bundle_load", parse_bundle_load},
+    {"sample", parse_sample},
+    {"fin_timeout", parse_fin_timeout, false},
+    {"check_pkt_larger", parse_check_pkt_larger},
+    {"delete_field", parse_delete_field},
+    {"nat", parse_nat, false},
+    {"ct", parse_ct, false},
+    {"ct_clear", parse_plain<CtClearAction>, false},
+    {"dec_nsh_ttl", parse_plain<DecNshTtlAction>, false},
+    {"encap", parse_encap},
+    {"decap", parse_decap, false},
+    {"set_mpls_label", parse_numbered<SetMplsLabelAction, 0xfffff, &SetMplsLabelAction::label>},
+    {"set_mpls_tc", parse_numbered<SetMplsTcAction, 7, &SetMplsTcAction::tc>},
     {"clear_actions", parse_plain<ClearActionsAction>, false},
     {"write_actions", parse_write_actions, false},
     {"write_metadata", parse_write_metadata},
@@ -465,11 +471,11 @@ Parsed parse_action(const KeyValue& item, const Context& context) {
         if (row.needs_argument && item.value.empty()) {
             return make_error(EINVAL, "{}: an argument is required", item.key);
         }
-        return row.parse({row.name, trim(item.value), item.separator}, context);
+        return row.parse({row.name, trim(item.value), item.separator, item.target}, context);
     }
     for (const auto& legacy : kLegacy) {
         if (legacy.name == name)
-            return parse_legacy({legacy.name, trim(item.value), item.separator}, context);
+            return parse_legacy({legacy.name, trim(item.value), item.separator, {}}, context);
     }
     if (item.separator == '\0') {
         const auto port = parse_port(item.key, context.names);
@@ -477,6 +483,8 @@ Parsed parse_action(const KeyValue& item, const Context& context) {
     }
     return make_error(EINVAL, "unknown action {}", item.key);
 }
+
+}  // namespace
 
 Result<ActionList> parse_list(std::string_view s, const Context& context) {
     if (context.depth > kMaxDepth) {
@@ -505,10 +513,12 @@ Result<ActionList> parse_list(std::string_view s, const Context& context) {
     return actions;
 }
 
-}  // namespace
+}  // namespace sluice::action_parse
+
+namespace sluice {
 
 Result<ActionList> parse_actions(std::string_view s, const PortNames* names) {
-    auto actions = parse_list(s, {names, 0});
+    auto actions = action_parse::parse_list(s, {names, 0});
     if (!actions) return actions;
     if (auto ok = check_instruction_order(*actions); !ok) return ok.error();
     return actions;

@@ -2,6 +2,7 @@
 // Action lists as text, in the syntax and layout of ovs-ofctl. Source: ovs-actions(7).
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,11 @@ namespace sluice {
 Result<ActionList> parse_actions(std::string_view text, const PortNames* names = nullptr);
 /// As `ovs-ofctl dump-flows` prints after "actions="; "drop" for an empty list.
 std::string format_actions(const ActionList& actions, const PortNames* names = nullptr);
+
+/// Words of multipath and bundle, indexed by HashFields and the algorithms.
+std::span<const std::string_view> hash_field_names();
+std::span<const std::string_view> multipath_algorithm_names();
+std::span<const std::string_view> bundle_algorithm_names();
 
 /// EINVAL if instructions are not in the order meter, actions, clear_actions, write_actions, write_metadata,
 /// goto_table, appear twice, or lie inside of clone or write_actions; or if a write_actions holds an action

@@ -120,6 +120,12 @@ TEST(ActionText, refusals_name_the_action) {
          "duplicate goto_table instruction not allowed, for OpenFlow 1.1+ compatibility"},
         {"clone(goto_table:3)", "goto_table instruction not allowed here"},
         {"write_actions(clone(output:1))", "clone(output:1): not allowed in write_actions"},
+        {"load:1->NXM_NX_CT_MARK[]", "cannot set CT fields outside of ct action"},
+        {"ct(commit,exec(output:1))", "ct action doesn't support nested action output:1"},
+        {"nat(src=1.1.1.1)", "Cannot have NAT action outside of \"ct\" action"},
+        {"conjunction(1,1/2),output:1",
+         "\"conjunction\" actions may be used along with \"note\" but not any other kind of action (such as "
+         "the \"output:1\" action used here)"},
         {"note:0", "bad hex digit in \"note\" argument \"0\""},
     };
     for (const auto& [in, out] : cases)
@@ -149,7 +155,6 @@ TEST(ActionCheck, needs_the_field_in_the_match) {
     EXPECT_FALSE(check("ip", "push_mpls:0x8847,set_field:1.2.3.4->ip_src"));
     EXPECT_TRUE(check("ip", "push_mpls:0x8847,set_field:5->mpls_label"));
     EXPECT_FALSE(check("", "move:tcp_src[]->reg0[0..15]"));
-    EXPECT_FALSE(check("", "load:1->NXM_NX_CT_MARK[]"));
     EXPECT_FALSE(check("", "goto_table:3", 3));
     EXPECT_TRUE(check("", "goto_table:4", 3));
     EXPECT_FALSE(check("", "write_actions(set_field:80->tcp_dst)"));

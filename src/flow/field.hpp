@@ -88,6 +88,11 @@ FieldId field_by_name(std::string_view name);  ///< any spelling ovs-ofctl takes
 FieldId field_by_oxm(std::uint16_t clazz, std::uint8_t field, std::uint32_t experimenter = 0);
 FieldId field_id(const FieldInfo& field);  ///< `field` must be a row of all_fields()
 
+/// tun_metadata0..63, whose place in the option space and width the bridge's TLV table says.
+constexpr bool is_tun_metadata(const FieldInfo& field) {
+    return field.loc.bits == 0;
+}
+
 /// Header to encode a field with in an OpenFlow version (wire number): the newest that the version knows,
 /// else the oldest there is (xreg0 in OpenFlow 1.0). Null when the field has none (dl_vlan, tun_ttl).
 const OxmHeader* oxm_header(const FieldInfo& field, std::uint8_t version);

@@ -101,7 +101,7 @@ bool next_key_value(std::string_view& rest, KeyValue& item) {
     rest.remove_prefix(first);
     const std::size_t key_end =
         rest[0] == '"' ? end_of_quote(rest) : std::min(rest.find_first_of(":=(, \t\r\n"), rest.size());
-    item = {rest.substr(0, key_end), {}, '\0'};
+    item = {rest.substr(0, key_end), {}, '\0', {}};
     rest.remove_prefix(key_end);
     if (rest.empty() || std::string_view{":=("}.find(rest[0]) == std::string_view::npos) return true;
     item.separator = rest[0];
@@ -110,6 +110,11 @@ bool next_key_value(std::string_view& rest, KeyValue& item) {
     const std::size_t end = bracket ? closing_parenthesis(rest) : end_of_value(rest, kListDelimiters);
     item.value = rest.substr(0, end);
     rest.remove_prefix(std::min(rest.size(), end + (bracket ? 1 : 0)));
+    if (bracket && rest.starts_with("->")) {
+        const std::size_t target_end = end_of_value(rest, kListDelimiters);
+        item.target = rest.substr(2, target_end - 2);
+        rest.remove_prefix(target_end);
+    }
     return true;
 }
 

@@ -25,10 +25,12 @@ class PortNames {
 
 namespace text {
 
-/// One item of a list "key", "key=value", "key:value" or "key(value)". `value` may be empty.
+/// One item of a list "key", "key=value", "key:value", "key(value)" or "key(value)->target". `value` may be
+/// empty.
 struct KeyValue {
     std::string_view key, value;
-    char separator = '\0';  ///< '=', ':', '(' or 0 when there is no value
+    char separator = '\0';      ///< '=', ':', '(' or 0 when there is no value
+    std::string_view target{};  ///< after "->"
 };
 /// Takes the next item from the front of `rest`; items are split by commas and white space outside of
 /// brackets. False at the end. An unclosed bracket takes the rest.

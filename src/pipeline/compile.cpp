@@ -217,6 +217,26 @@ class Compiler {
         add(OpCode::kExit);
         return {};
     }
+    Result<void> operator()(const SetMplsLabelAction& a) {
+        return (*this)(SetFieldAction{field_by_name("mpls_label"), {0, a.label}, {0, 0xfffff}});
+    }
+    Result<void> operator()(const SetMplsTcAction& a) {
+        return (*this)(SetFieldAction{field_by_name("mpls_tc"), {0, a.tc}, {0, 7}});
+    }
+    Result<void> operator()(const LearnAction&) { return unsupported("learn"); }
+    Result<void> operator()(const ConjunctionAction&) { return unsupported("conjunction"); }
+    Result<void> operator()(const MultipathAction&) { return unsupported("multipath"); }
+    Result<void> operator()(const BundleAction&) { return unsupported("bundle"); }
+    Result<void> operator()(const SampleAction&) { return unsupported("sample"); }
+    Result<void> operator()(const FinTimeoutAction&) { return unsupported("fin_timeout"); }
+    Result<void> operator()(const CheckPktLargerAction&) { return unsupported("check_pkt_larger"); }
+    Result<void> operator()(const DeleteFieldAction&) { return unsupported("delete_field"); }
+    Result<void> operator()(const NatAction&) { return unsupported("nat"); }
+    Result<void> operator()(const CtAction&) { return unsupported("ct"); }
+    Result<void> operator()(const CtClearAction&) { return unsupported("ct_clear"); }
+    Result<void> operator()(const DecNshTtlAction&) { return unsupported("dec_nsh_ttl"); }
+    Result<void> operator()(const EncapAction&) { return unsupported("encap"); }
+    Result<void> operator()(const DecapAction&) { return unsupported("decap"); }
     Result<void> operator()(const ClearActionsAction&) {
         add(OpCode::kClearActions);
         return {};
@@ -237,6 +257,9 @@ class Compiler {
     }
 
   private:
+    static Result<void> unsupported(std::string_view action) {
+        return make_error(ENOTSUP, "{}: this version can't execute the action", action);
+    }
     Op& add(OpCode code) {
         Op& op = program_.ops.emplace_back();
         op.code = code;

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decoding of actions. Sources: OpenFlow 1.0 §5.2.4, 1.5 §7.2.6; Nicira actions: ovs-actions(7).
+#include "proto/openflow/action_decode.hpp"
+
 #include <array>
 #include <string_view>
 
-#include "proto/openflow/action_codec.hpp"
-
 namespace sluice::openflow {
+
+SubField read_subfield(Reader& in, unsigned offset, unsigned bits, bool write) {
+    const OxmHead head = read_oxm_head(in, OxmUse::kAction);
+    if (head.field == kNoField) fail(ErrorCode::kBacBadSetType, "unknown field");
+    const auto& info = field_info(head.field);
+    if (head.has_mask) fail(ErrorCode::kBacBadSetType, "{}: header with a mask", info.name);
+    if (bits == 0 || offset + bits > info.bits) {
+        fail(ErrorCode::kBacBadSetLen, "{}: bits {}+{} of {}", info.name, offset, bits, info.bits);
+    }
+    if (write && !info.writable) fail(ErrorCode::kBacBadSetArgument, "{} is read-only", info.name);
+    return {head.field, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(bits)};
+}
 
 namespace {
 
@@ -14,18 +26,7 @@ using E = ErrorCode;
 constexpr Version kFirst = Version::k10, kLast = Version::k15;
 constexpr std::uint16_t kVendorAction = 0xffff;
 
-struct Body {
-    Reader& in;  ///< what follows the header
-    const ActionScope& scope;
-    ActionList& out;
-    std::uint32_t vendor;
-    std::uint16_t number;
-
-    template <typename K>
-    void add(K kind) const {
-        out.push_back(Action{std::move(kind)});
-    }
-};
+using Body = ActionBody;
 using DecodeFunction = void (*)(const Body&);
 
 /// One form of an action. `size`: of the whole action; a longer one is refused unless `open`.
@@ -51,19 +52,6 @@ OfPort check_port(OfPort port) {
     const auto number = to_int(port);
     if (number >= 0xff00 && number < 0xffffff00) fail(E::kBacBadOutPort, "port {} is above 65279", number);
     return port;
-}
-
-/// A sub-field [offset, offset + bits) given by an OXM header; checks its range.
-SubField read_subfield(Reader& in, unsigned offset, unsigned bits, bool write) {
-    const OxmHead head = read_oxm_head(in, OxmUse::kAction);
-    if (head.field == kNoField) fail(E::kBacBadSetType, "unknown field");
-    const auto& info = field_info(head.field);
-    if (head.has_mask) fail(E::kBacBadSetType, "{}: header with a mask", info.name);
-    if (bits == 0 || offset + bits > info.bits) {
-        fail(E::kBacBadSetLen, "{}: bits {}+{} of {}", info.name, offset, bits, info.bits);
-    }
-    if (write && !info.writable) fail(E::kBacBadSetArgument, "{} is read-only", info.name);
-    return {head.field, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(bits)};
 }
 
 void rest_is_zero(const Body& b, ErrorCode error = E::kNxbacMustBeZero) {
@@ -143,12 +131,12 @@ void set_mpls_label(const Body& b) {
     align32(b);
     const std::uint32_t label = b.in.u32();
     if (label > 0xfffff) fail(E::kBacBadArgument, "MPLS label {} is above 1048575", label);
-    add_set(b, "mpls_label", label);
+    b.add(SetMplsLabelAction{label});
 }
 void set_mpls_tc(const Body& b) {
     const std::uint8_t tc = b.in.u8();
     if (tc > 7) fail(E::kBacBadArgument, "MPLS traffic class {} is above 7", tc);
-    add_set(b, "mpls_tc", tc);
+    b.add(SetMplsTcAction{tc});
 }
 void set_mpls_ttl(const Body& b) {
     b.add(SetMplsTtlAction{b.in.u8()});
@@ -265,6 +253,10 @@ void output_reg(const Body& b) {
 }
 void exit_action(const Body& b) {
     b.add(ExitAction{});
+}
+template <typename Kind>
+void plain(const Body& b) {
+    b.add(Kind{});
 }
 void controller(const Body& b) {
     ControllerAction action;
@@ -399,6 +391,19 @@ constexpr Row kRows[] = {
     {kNx, 27, kFirst, kLast, 24, false, stack<true>}, {kNx, 28, kFirst, kLast, 24, false, stack<false>},
     {kNx, 39, kFirst, kLast, 16, false, output_trunc},
     {kNx, 42, kFirst, kLast, 16, true, clone},
+    {kNx, 16, kFirst, kLast, 32, true, decode_learn}, {kNx, 45, kFirst, kLast, 40, true, decode_learn},
+    {kNx, 34, kFirst, kLast, 16, false, decode_conjunction},
+    {kNx, 10, kFirst, kLast, 32, false, decode_multipath},
+    {kNx, 12, kFirst, kLast, 32, true, decode_bundle}, {kNx, 13, kFirst, kLast, 32, true, decode_bundle},
+    {kNx, 29, kFirst, kLast, 24, false, decode_sample}, {kNx, 38, kFirst, kLast, 32, false, decode_sample},
+    {kNx, 41, kFirst, kLast, 32, false, decode_sample},
+    {kNx, 19, kFirst, kLast, 16, false, decode_fin_timeout},
+    {kNx, 49, kFirst, kLast, 24, false, decode_check_pkt_larger},
+    {kNx, 50, kFirst, kLast, 24, false, decode_delete_field},
+    {kNx, 35, kFirst, kLast, 24, true, decode_ct}, {kNx, 36, kFirst, kLast, 16, true, decode_nat},
+    {kNx, 43, kFirst, kLast, 16, false, plain<CtClearAction>},
+    {kNx, 46, k13, kLast, 16, true, decode_encap}, {kNx, 47, k13, kLast, 16, true, decode_decap},
+    {kNx, 48, k13, kLast, 16, false, plain<DecNshTtlAction>},
 };
 // clang-format on
 

@@ -293,6 +293,79 @@ struct Encoder {
         finish(start);
     }
     void operator()(const ExitAction&) const { finish(vendor(17)); }
+    void operator()(const LearnAction& a) const;
+    void operator()(const ConjunctionAction& a) const {
+        const auto start = vendor(34);
+        out.u8(a.clause);
+        out.u8(a.n_clauses);
+        out.u32(a.id);
+        finish(start);
+    }
+    void operator()(const MultipathAction& a) const {
+        const auto start = vendor(10);
+        out.u16(static_cast<std::uint16_t>(a.fields));
+        out.u16(a.basis);
+        out.zeros(2);
+        out.u16(static_cast<std::uint16_t>(a.algorithm));
+        out.u16(a.max_link);
+        out.u32(a.arg);
+        out.zeros(2);
+        out.u16(range(a.target));
+        field_header(a.target.field);
+        finish(start);
+    }
+    void operator()(const BundleAction& a) const;
+    void operator()(const SampleAction& a) const;
+    void operator()(const FinTimeoutAction& a) const {
+        const auto start = vendor(19);
+        out.u16(a.idle_timeout);
+        out.u16(a.hard_timeout);
+        finish(start);
+    }
+    void operator()(const CheckPktLargerAction& a) const {
+        const auto start = vendor(49);
+        out.u16(a.length);
+        out.u16(a.target.offset);
+        field_header(a.target.field);
+        out.zeros(24 - (out.size() - start));
+        finish(start);
+    }
+    void operator()(const DeleteFieldAction& a) const {
+        const auto start = vendor(50);
+        field_header(a.field);
+        out.zeros(24 - (out.size() - start));
+        finish(start);
+    }
+    void operator()(const NatAction& a) const;
+    void operator()(const CtAction& a) const {
+        const auto start = vendor(35);
+        out.u16((a.commit ? 1U : 0U) | (a.force ? 2U : 0U));
+        a.zone_source ? field_header(a.zone_source->field) : out.u32(0);
+        out.u16(a.zone_source ? range(*a.zone_source) : a.zone_immediate);
+        out.u8(a.recirc_table);
+        out.zeros(3);
+        out.u16(a.alg);
+        encode_actions(out, a.actions, scope);
+        finish(start);
+    }
+    void operator()(const CtClearAction&) const { finish(vendor(43)); }
+    void operator()(const DecNshTtlAction&) const { finish(vendor(48)); }
+    void operator()(const EncapAction& a) const {
+        const auto start = vendor(46);
+        out.u16(a.header_size);
+        out.u32(a.packet_type);
+        out.bytes(a.properties);
+        finish(start);
+    }
+    void operator()(const DecapAction& a) const { vendor32(47, a.packet_type); }
+    void operator()(const SetMplsLabelAction& a) const {
+        if (!before(Version::k12)) return set_field_oxm(named("mpls_label"), {0, a.label}, {0, 0xfffff});
+        is10() ? vendor32(30, a.label) : standard32(13, a.label);
+    }
+    void operator()(const SetMplsTcAction& a) const {
+        if (!before(Version::k12)) return set_field_oxm(named("mpls_tc"), {0, a.tc}, {0, 7});
+        is10() ? vendor8(31, a.tc) : standard8(14, a.tc);
+    }
     // Instructions: only OpenFlow 1.0 has them as actions (or not at all).
     void operator()(const ClearActionsAction&) const {}
     void operator()(const WriteActionsAction&) const {}
@@ -307,11 +380,94 @@ struct Encoder {
     void operator()(const GotoTableAction& a) const {
         if (is10()) (*this)(ResubmitAction{OfPort::kInPort, a.table, false});
     }
-    template <typename Other>
-    void operator()(const Other&) const {
-        throw EncodeFailure{"an action has no OpenFlow form yet"};
-    }
+    /// Offset and width of a sub-field of at most 64 bits as ofs_nbits.
+    static unsigned range(const SubField& f) { return static_cast<unsigned>(f.offset << 6) | (f.bits - 1U); }
+    void learn_spec(const LearnSpec& spec) const;
 };
+
+void Encoder::learn_spec(const LearnSpec& spec) const {
+    out.u16(spec.bits | static_cast<unsigned>(spec.target_kind) << 11 | (spec.immediate ? 1U << 13 : 0U));
+    if (spec.immediate) {
+        write_wide(out, spec.value, (spec.bits + 15U) / 16 * 2);
+    } else {
+        field_header(spec.source.field);
+        out.u16(spec.source.offset);
+    }
+    if (spec.target_kind == LearnSpec::Target::kOutput) return;
+    field_header(spec.target.field);
+    out.u16(spec.target.offset);
+}
+
+void Encoder::operator()(const LearnAction& a) const {
+    const bool second = a.limit != 0 || a.result_dst;
+    const auto start = vendor(second ? 45 : 16);
+    out.u16(a.idle_timeout);
+    out.u16(a.hard_timeout);
+    out.u16(a.priority);
+    out.u64(a.cookie);
+    out.u16((a.send_flow_rem ? 1U : 0U) | (a.delete_learned ? 2U : 0U) | (a.result_dst ? 4U : 0U));
+    out.u8(a.table);
+    out.zeros(1);
+    out.u16(a.fin_idle_timeout);
+    out.u16(a.fin_hard_timeout);
+    if (second) {
+        out.u32(a.limit);
+        out.u16(a.result_dst ? a.result_dst->offset : 0U);
+        out.zeros(2);
+        if (a.result_dst) field_header(a.result_dst->field);
+    }
+    for (const auto& spec : a.specs)
+        learn_spec(spec);
+    finish(start);
+}
+
+void Encoder::operator()(const BundleAction& a) const {
+    const auto start = vendor(a.target ? 13 : 12);
+    out.u16(static_cast<std::uint16_t>(a.algorithm));
+    out.u16(static_cast<std::uint16_t>(a.fields));
+    out.u16(a.basis);
+    field_header(named("in_port"));
+    out.u16(a.members.size());
+    out.u16(a.target ? range(*a.target) : 0U);
+    a.target ? field_header(a.target->field) : out.u32(0);
+    out.zeros(4);
+    for (const OfPort member : a.members)
+        out.port16(member);
+    finish(start);
+}
+
+void Encoder::operator()(const SampleAction& a) const {
+    const bool directed = a.direction != SampleAction::Direction::kDefault;
+    const bool has_port = directed || a.sampling_port != OfPort::kAny;
+    const auto start = vendor(directed ? 41 : has_port ? 38 : 29);
+    out.u16(a.probability);
+    out.u32(a.collector_set_id);
+    out.u32(a.obs_domain_id);
+    out.u32(a.obs_point_id);
+    if (has_port) {
+        out.port16(a.sampling_port);
+        out.u8(static_cast<std::uint8_t>(a.direction));
+        out.zeros(5);
+    }
+    finish(start);
+}
+
+void Encoder::operator()(const NatAction& a) const {
+    const auto start = vendor(36);
+    out.zeros(2);
+    out.u16((a.src ? 1U : 0U) | (a.dst ? 2U : 0U) | (a.persistent ? 4U : 0U) | (a.protocol_hash ? 8U : 0U) |
+            (a.protocol_random ? 16U : 0U));
+    const unsigned family = a.ipv6 ? 4 : 1;
+    out.u16((a.ip_min ? family : 0U) | (a.ip_max ? family << 1 : 0U) | (a.port_min ? 0x10U : 0U) |
+            (a.port_max ? 0x20U : 0U));
+    for (const auto& ip : {a.ip_min, a.ip_max}) {
+        if (ip) write_wide(out, *ip, a.ipv6 ? 16 : 4);
+    }
+    for (const auto& port : {a.port_min, a.port_max}) {
+        if (port) out.u16(*port);
+    }
+    finish(start);
+}
 
 /// The fixed actions of OpenFlow 1.0 and 1.1 that set a whole field. True if written.
 bool Encoder::legacy(const SetFieldAction& a) const {
@@ -348,8 +504,6 @@ bool Encoder::nicira_legacy(const SetFieldAction& a) const {
         return finish(start), true;
     }
     if (name == "nw_ttl" && !is10()) return standard8(23, v), true;
-    if (name == "mpls_label") return is10() ? vendor32(30, v) : standard32(13, v), true;
-    if (name == "mpls_tc") return is10() ? vendor8(31, v) : standard8(14, v), true;
     if (before(Version::k12)) return false;
     if (name == "nw_tos") return set_field_oxm(named("ip_dscp"), {0, v >> 2}, {0, 0x3f}), true;
     if (name == "tcp_src" || name == "tcp_dst") {

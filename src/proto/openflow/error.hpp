@@ -57,6 +57,9 @@ enum class ErrorCode : std::uint8_t {
     kBacBadSetMask,          ///< OFPBAC_BAD_SET_MASK: set_field with a mask
     kNxbacMustBeZero,        ///< NXBAC_MUST_BE_ZERO: must-be-zero action argument is not zero
     kNxbacBadConjunction,    ///< NXBAC_BAD_CONJUNCTION: conjunction is not alone or out of range
+    kNxbacBadHeaderType,     ///< NXBAC_BAD_HEADER_TYPE: unsupported packet type in encap or decap
+    kNxbacUnknownEdProp,     ///< NXBAC_UNKNOWN_ED_PROP: unknown encap or decap property
+    kNxbacBadEdProp,         ///< NXBAC_BAD_ED_PROP: error in encap or decap property
     kBicUnknownInst,         ///< OFPBIC_UNKNOWN_INST: unknown instruction
     kBicUnsupInst,           ///< OFPBIC_UNSUP_INST: instruction not supported
     kBicBadTableId,          ///< OFPBIC_BAD_TABLE_ID: invalid table of goto_table

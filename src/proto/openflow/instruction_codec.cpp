@@ -43,19 +43,16 @@ Found split(Reader in, Version version) {
 
 /// Kinds that the action set of a packet can hold (OpenFlow 1.5 §5.6, and OVS's own).
 struct AllowedInSet {
-    template <typename K>
-    static constexpr bool is_any() {
-        return false;
-    }
-    template <typename K, typename First, typename... Rest>
-    static constexpr bool is_any() {
-        return std::is_same_v<K, First> || is_any<K, Rest...>();
-    }
+    template <typename K, typename... Refused>
+    static constexpr bool kIsOneOf = (std::is_same_v<K, Refused> || ...);
     template <typename K>
     bool operator()(const K&) const {
-        return !is_any<K, ControllerAction, EnqueueAction, ExitAction, GotoTableAction, NoteAction,
-                       OutputRegAction, PopQueueAction, StackPushAction, StackPopAction, WriteMetadataAction,
-                       CloneAction, ClearActionsAction, WriteActionsAction>();
+        return !kIsOneOf<K, BundleAction, CheckPktLargerAction, ClearActionsAction, CloneAction,
+                         ConjunctionAction, ControllerAction, DeleteFieldAction, EnqueueAction, ExitAction,
+                         FinTimeoutAction, GotoTableAction, LearnAction, MeterAction, MultipathAction,
+                         NatAction, NoteAction, OutputRegAction, OutputTruncAction, PopQueueAction,
+                         SampleAction, StackPopAction, StackPushAction, WriteActionsAction,
+                         WriteMetadataAction>;
     }
 };
 

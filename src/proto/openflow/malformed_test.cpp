@@ -258,7 +258,7 @@ std::vector<BadCase> action_cases() {
          "OFPBPC_BAD_LEN"},
         {"an action inside a clone", flow_mod10("ffff 0018 00002320 002a z6. 0063 0008 z4."),
          "OFPBAC_BAD_TYPE"},
-        {"learn, not known yet", flow_mod10("ffff 0020 00002320 0010 z22."), "OFPBAC_BAD_VENDOR_TYPE"},
+        {"learn into table 255", flow_mod10("ffff 0020 00002320 0010 z16. ff z5."), "OFPBAC_BAD_ARGUMENT"},
         {"meter 0", with_actions("001d 0008 00000000", 6), "OFPMMFC_INVALID_METER"},
         {"packet-out actions beyond the message", message(4, 13, "ffffffff fffffffd 0010 z6."),
          "OFPBAC_BAD_LEN"},

@@ -114,7 +114,7 @@ void write_wide(Writer& out, U128 value, std::size_t length) {
         out.u8((value >> static_cast<unsigned>(8 * i)).lo & 0xff);
 }
 
-OxmHead read_oxm_head(Reader& in, OxmUse use) {
+OxmHead read_oxm_head(Reader& in, OxmUse use, bool unmapped) {
     const Codes codes = codes_of(use);
     const std::uint16_t clazz = in.u16();
     const std::uint8_t field_mask = in.u8();
@@ -129,8 +129,8 @@ OxmHead read_oxm_head(Reader& in, OxmUse use) {
     }
     const auto number = static_cast<std::uint8_t>(field_mask >> 1);
     head.field = field_by_oxm(clazz, number, experimenter);
-    if (head.field == kNoField || field_info(head.field).bits == 0) {
-        head.field = kNoField;
+    if (head.field == kNoField || is_tun_metadata(field_info(head.field))) {
+        if (!unmapped) head.field = kNoField;
         return head;
     }
     const auto& info = field_info(head.field);

@@ -32,7 +32,8 @@ struct OxmHead {
     bool has_mask = false;
     std::uint8_t length = 0;
 };
-OxmHead read_oxm_head(Reader& in, OxmUse use);
+/// `unmapped`: tun_metadataN counts as known though no TLV may be mapped to it.
+OxmHead read_oxm_head(Reader& in, OxmUse use, bool unmapped = false);
 OxmEntry read_oxm_entry(Reader& in, OxmUse use);
 
 /// Header as 4 or 8 bytes. `length` is that of the value; doubled when masked.
