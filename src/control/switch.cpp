@@ -114,6 +114,8 @@ void Switch::apply_now() {
     add_bridges();
     for (auto& [name, owner] : bridges_)
         sync_interfaces(*owner);
+    for (auto& [name, owner] : bridges_)
+        follow_mtu(*owner);
     sync_patches();
     for (auto& [name, owner] : bridges_) {
         sync_identity(*owner);
@@ -274,6 +276,8 @@ void Switch::refresh() {
         const auto* view = owner->second->bridge->port(slot->number);
         slot->state = view ? view->device : slot->port->state();
     }
+    for (auto& [name, owner] : bridges_)
+        follow_mtu(*owner);
     push_topology();
     sweep_pools();
     if (on_status_changed) on_status_changed();

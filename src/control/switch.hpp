@@ -50,6 +50,7 @@ struct SwitchBridge {
     BridgeConfig config;
     std::unique_ptr<bridge::Bridge> bridge;
     std::unique_ptr<OfService> openflow;  ///< destroyed before the bridge
+    std::uint32_t least_mtu = 1500;       ///< of the ports that don't follow it
 };
 
 class Switch {
@@ -117,6 +118,7 @@ class Switch {
     void detach(SwitchPort& slot);
     void renumber(SwitchBridge& owner, SwitchPort& slot);
     void sync_patches();
+    void follow_mtu(SwitchBridge& owner);
     void sync_identity(SwitchBridge& owner);
     void sync_openflow(SwitchBridge& owner);
     void push_topology();

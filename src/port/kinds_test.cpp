@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each kind says to wrong options, and what is particular to one kind.
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include <unistd.h>
 
@@ -121,39 +123,81 @@ TEST(DpdkPort, PcapFileHoldsFinishedSegments) {
     std::remove(path.c_str());
 }
 
-TEST(DpdkPort, MemifPairCarriesFramesBothWays) {
-    ensure_test_eal();
-    const std::string socket = "/tmp/sluice-memif-" + std::to_string(getpid()) + ".sock";
-    const auto make = [&](const char* name, const char* role) {
+/// Both ends of a memif in this process.
+struct MemifPair {
+    std::string socket = "/tmp/sluice-memif-" + std::to_string(getpid()) + ".sock";
+    std::unique_ptr<Port> server = make("m0", "server");
+    std::unique_ptr<Port> client = make("m1", "client");
+
+    std::unique_ptr<Port> make(const char* name, const char* role) const {
         const std::string devargs =
             fmt::format("net_memif_{},role={},id=0,socket-abstract=no,socket={}", name, role, socket);
-        return create_port(config_of(name, "dpdk", {{"dpdk-devargs", devargs}}));
-    };
-    auto server = make("m0", "server");
-    ASSERT_TRUE(server) << server.error().message;
-    auto client = make("m1", "client");
-    ASSERT_TRUE(client) << client.error().message;
-    // Never closed: with both ends in one process, net_memif of DPDK 22.11 handles the one's goodbye in its
-    // interrupt thread while the other is being freed.
-    static Port* a = server->release();
-    static Port* b = client->release();
-    Packet* none = nullptr;
-    ASSERT_TRUE(rig::wait_for([&] {
-        b->rx_burst(kQueue, &none, 1);
-        return a->state().link_up && b->state().link_up;
-    }));
-    for (unsigned i = 0; i < 100; ++i)
-        for (Port* from : {a, b}) {
-            Packet* packet = packet_from_bytes(rig::numbered_frame(i, 100 + i));
-            ASSERT_EQ(from->tx_burst(kQueue, &packet, 1), 1U);
-            Packet* got = nullptr;
-            ASSERT_TRUE(rig::wait_for([&] { return (from == a ? b : a)->rx_burst(kQueue, &got, 1) == 1; }));
-            EXPECT_EQ(packet_to_bytes(got), rig::numbered_frame(i, 100 + i));
-            packet_free(got);
+        auto port = create_port(config_of(name, "dpdk", {{"dpdk-devargs", devargs}}));
+        EXPECT_TRUE(port) << port.error().message;
+        return port ? std::move(*port) : nullptr;
+    }
+    bool connected() const {
+        return rig::wait_for([&] {
+            Packet* none = nullptr;
+            client->rx_burst(kQueue, &none, 1);  // gives the server its first buffers
+            return server->state().link_up && client->state().link_up;
+        });
+    }
+};
+
+TEST(DpdkPort, MemifPairCarriesFramesBothWays) {
+    ensure_test_eal();
+    MemifPair pair;
+    ASSERT_TRUE(pair.server && pair.client && pair.connected());
+    Port* const ends[2] = {pair.server.get(), pair.client.get()};
+    for (unsigned i = 0; i < 200; ++i) {
+        Packet* packet = packet_from_bytes(rig::numbered_frame(i, 100 + i));
+        ASSERT_EQ(ends[i % 2]->tx_burst(kQueue, &packet, 1), 1U);
+        Packet* got = nullptr;
+        ASSERT_TRUE(rig::wait_for([&] { return ends[1 - i % 2]->rx_burst(kQueue, &got, 1) == 1; }));
+        EXPECT_EQ(packet_to_bytes(got), rig::numbered_frame(i, 100 + i));
+        packet_free(got);
+    }
+    EXPECT_EQ(pair.server->counters().tx_packets, 100U);
+    EXPECT_EQ(pair.client->counters().rx_packets, 100U);
+}
+
+TEST(DpdkPort, AMemifEndClosesWhileTheOtherSendsAndComesBack) {
+    ensure_test_eal();
+    MemifPair pair;
+    ASSERT_TRUE(pair.server && pair.client && pair.connected());
+    std::atomic<bool> stop{false};
+    std::atomic<std::uint64_t> sent{0};
+    std::thread worker([&] {
+        EXPECT_TRUE(register_worker_thread());
+        while (!stop.load()) {
+            Packet* packets[kMaxBurst];
+            for (unsigned i = 0; i < kMaxBurst; ++i)
+                packets[i] = packet_from_bytes(rig::numbered_frame(i, 1400));
+            sent += pair.server->tx_burst(kQueue, packets, kMaxBurst);
+            packet_free_burst(packets, pair.server->rx_burst(kQueue, packets, kMaxBurst));
         }
-    EXPECT_EQ(a->counters().tx_packets, 100U);
-    EXPECT_EQ(b->counters().rx_packets, 100U);
-    std::remove(socket.c_str());
+        unregister_worker_thread();
+    });
+    const auto flows = [&] {
+        const std::uint64_t before = sent.load();
+        return rig::wait_for([&] {
+            Packet* packets[kMaxBurst];
+            packet_free_burst(packets, pair.client->rx_burst(kQueue, packets, kMaxBurst));
+            return sent.load() > before + 5000;
+        });
+    };
+    for (unsigned round = 0; round < 8; ++round) {
+        EXPECT_TRUE(flows()) << "round " << round;
+        pair.client.reset();
+        pair.client = pair.make("m1", "client");
+        if (!pair.client || !pair.connected()) {
+            ADD_FAILURE() << "round " << round << ": no connection";
+            break;
+        }
+    }
+    stop = true;
+    worker.join();
 }
 
 class KernelPorts : public testing::Test {

@@ -26,7 +26,7 @@ struct TxAbilities {
 
 /// A receive burst of GSO frames ends here: more would leave the processor's cache before it is sent
 /// (bench/results/ports-2026.md).
-inline constexpr std::uint32_t kBurstBytes = 256 << 10;
+inline constexpr std::uint32_t kBurstBytes = 128 << 10;
 
 /// Largest frame for an MTU: with the Ethernet header and as many VLAN tags (up to two) as the frame has.
 std::uint32_t max_frame_bytes(const Packet* packet, std::uint32_t mtu) noexcept;

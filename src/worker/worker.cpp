@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "packet/eal.hpp"
+#include "worker/spin_policy.hpp"
 
 namespace sluice::worker {
 
@@ -22,8 +23,6 @@ constexpr unsigned kMaxRounds = 4;
 /// A queue with a descriptor costs a system call a poll: after empty polls it is left out of up to this
 /// many loops. (When the worker sleeps, the descriptor wakes it at once.)
 constexpr unsigned kMaxSkip = 16;
-/// Empty loops before the first sleep: a few microseconds of spinning.
-constexpr unsigned kSpinLoops = 64;
 constexpr std::uint64_t kFirstSleepUs = 20;
 constexpr int kMaxEvents = 64;
 
@@ -171,7 +170,7 @@ unsigned Worker::poll_once(const Plan& plan) noexcept {
 }
 
 void Worker::loop() noexcept {
-    unsigned idle_loops = 0;
+    SpinPolicy spin{std::max<std::uint64_t>(1, rte_get_tsc_hz() / 1000000)};
     std::uint64_t then = rte_rdtsc();
     while (!stop_.load(std::memory_order_relaxed)) {
         const Plan* plan = plan_.read();
@@ -186,21 +185,18 @@ void Worker::loop() noexcept {
         const std::uint64_t now = rte_rdtsc();
         (packets > 0 ? stats_.busy_cycles : stats_.idle_cycles).add(now - then);
         stats_.interval_cycles[interval_index_].add(now - then);
+        if (packets > 0) spin.busy(then, now);
         then = now;
         stats_.received.add(packets);
         stats_.loops.add(1);
         reader_->quiescent();
         if (packets > 0) {
-            idle_loops = 0;
             sleep_us_ = kFirstSleepUs;
-        } else if (++idle_loops >= kSpinLoops && !busy_poll_.load(std::memory_order_relaxed)) {
-            // The plan may be gone after a sleep. A wake by a descriptor polls at once; only a further empty
-            // time sleeps again.
-            const bool all_have_fds = plan->all_have_fds;
-            sleep(*plan);
-            if (all_have_fds) idle_loops = kSpinLoops / 2;
+        } else if (spin.may_sleep(now) && !busy_poll_.load(std::memory_order_relaxed)) {
+            sleep(*plan);  // the plan may be gone afterwards
             stats_.sleeps.add(1);
             const std::uint64_t woke = rte_rdtsc();
+            spin.woke(woke);
             stats_.idle_cycles.add(woke - then);
             stats_.interval_cycles[interval_index_].add(woke - then);
             then = woke;

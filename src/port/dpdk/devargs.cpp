@@ -12,6 +12,7 @@
 #include <rte_ethdev.h>
 
 #include "packet/eal.hpp"
+#include "port/dpdk/memif_guard.hpp"
 
 namespace sluice {
 namespace {
@@ -83,7 +84,13 @@ Result<DpdkDevice> DpdkDevice::plug(const std::string& owner, const std::string&
     std::uint16_t port_id = 0;
     bool plugged = false;
     if (!find_ethdev(name, devargs, port_id)) {
-        const int failed = rte_dev_probe(devargs.c_str());
+        int failed = 0;
+        const auto probe = [&] { failed = rte_dev_probe(devargs.c_str()); };
+        if (is_memif(name)) {
+            on_interrupt_thread(probe);
+        } else {
+            probe();
+        }
         if (failed != 0) return probe_error(owner, devargs, name, std::abs(failed));
         plugged = true;
         if (!find_ethdev(name, devargs, port_id))
@@ -104,11 +111,18 @@ DpdkDevice::~DpdkDevice() {
     if (port_id_ == RTE_MAX_ETHPORTS) return;
     holders().erase(device_name(devargs_));
     if (!rte_eth_dev_is_valid_port(port_id_)) return;
-    rte_eth_dev_info info{};
-    const bool known = rte_eth_dev_info_get(port_id_, &info) == 0;
-    rte_eth_dev_stop(port_id_);
-    rte_eth_dev_close(port_id_);
-    if (known && info.device != nullptr) rte_dev_remove(info.device);
+    const auto unplug = [this] {
+        rte_eth_dev_info info{};
+        const bool known = rte_eth_dev_info_get(port_id_, &info) == 0;
+        rte_eth_dev_stop(port_id_);
+        rte_eth_dev_close(port_id_);
+        if (known && info.device != nullptr) rte_dev_remove(info.device);
+    };
+    if (is_memif(devargs_)) {
+        on_interrupt_thread(unplug);
+    } else {
+        unplug();
+    }
 }
 
 }  // namespace sluice

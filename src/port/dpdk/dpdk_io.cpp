@@ -29,8 +29,10 @@ void DpdkPort::rx_sleep(QueueId queue, bool sleeping) noexcept {
 unsigned DpdkPort::rx_burst(QueueId queue, Packet** packets, unsigned max) noexcept {
     if (!up_.load(std::memory_order_relaxed)) return 0;
     RxCounters& counters = rx_[to_int(queue)];
+    if (rx_guards_) rx_guards_[to_int(queue)].enter();
     const unsigned got = rte_eth_rx_burst(port_id(), to_int(queue), packets,
                                           static_cast<std::uint16_t>(std::min(max, kMaxBurst)));
+    if (rx_guards_) rx_guards_[to_int(queue)].leave();
     unsigned count = 0;
     std::uint64_t bytes = 0;
     for (unsigned i = 0; i < got; ++i) {
@@ -77,8 +79,10 @@ unsigned DpdkPort::send_frames(std::uint16_t queue, TxCounters& counters, Packet
             packet_free(packets[at++]);
             continue;
         }
+        if (tx_guards_) tx_guards_[queue].enter();
         const unsigned n =
             rte_eth_tx_burst(port_id(), queue, packets + at, static_cast<std::uint16_t>(ready));
+        if (tx_guards_) tx_guards_[queue].leave();
         for (unsigned i = 0; i < n; ++i)
             bytes += sizes[at + i];
         sent += n;

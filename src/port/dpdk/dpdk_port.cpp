@@ -97,8 +97,14 @@ Result<void> DpdkPort::set_up() {
         rte_eth_dev_default_mac_addr_set(port_id(), &address);  // many virtual devices have a fixed one
     }
     rte_eth_dev_callback_register(port_id(), RTE_ETH_EVENT_INTR_RMV, removal_callback, &gone_);
-    if (int failed = rte_eth_dev_start(port_id()); failed != 0)
-        return driver_error(name(), "the device does not start", failed);
+    int failed = 0;
+    const auto start = [&] { failed = rte_eth_dev_start(port_id()); };
+    if (rx_guards_) {
+        on_interrupt_thread(start);
+    } else {
+        start();
+    }
+    if (failed != 0) return driver_error(name(), "the device does not start", failed);
     rte_eth_promiscuous_enable(port_id());
     rte_eth_allmulticast_enable(port_id());
     open_interrupts();
@@ -117,6 +123,10 @@ Result<void> DpdkPort::choose_queues(const rte_eth_dev_info& info) {
     tx_descriptors_ = *option_number(config_, "n_txq_desc", kDefaultDescriptors, 1, kMaxDescriptors);
     rx_ = std::make_unique<RxCounters[]>(rx_queues_);
     tx_ = std::make_unique<TxCounters[]>(tx_queues_);
+    if (is_memif(driver_)) {
+        rx_guards_ = std::make_unique<MemifGuard[]>(rx_queues_);
+        tx_guards_ = std::make_unique<MemifGuard[]>(tx_queues_);
+    }
     return {};
 }
 

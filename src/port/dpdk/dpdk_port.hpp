@@ -14,6 +14,7 @@
 
 #include "port/counters.hpp"
 #include "port/dpdk/devargs.hpp"
+#include "port/dpdk/memif_guard.hpp"
 #include "port/port.hpp"
 #include "port/tx_prepare.hpp"
 
@@ -68,6 +69,7 @@ class DpdkPort final : public Port {
     TxAbilities can_;
     std::unique_ptr<RxCounters[]> rx_;
     std::unique_ptr<TxCounters[]> tx_;
+    std::unique_ptr<MemifGuard[]> rx_guards_, tx_guards_;  ///< by queue; null unless the driver is net_memif
 };
 
 }  // namespace sluice

@@ -16,7 +16,7 @@ namespace sluice {
 namespace {
 
 /// Fewest frames asked for at once.
-constexpr unsigned kMinBurst = 4;
+constexpr unsigned kMinBurst = 2;
 constexpr std::uint32_t kMacBytes = 12;
 constexpr std::uint32_t kTagBytes = 4;
 constexpr std::uint16_t kDefaultTpid = 0x8100;
