@@ -58,8 +58,10 @@ void parse_transport(const std::uint8_t* p, std::uint32_t size, std::uint8_t pro
             word |= std::uint64_t{load_be32(p)} << 32;
             break;
         case 1:
-        case 2:
-            if (v6 || size < 8) return;
+            if (v6) return;
+            [[fallthrough]];
+        case 2:  // IGMP: over IPv6 as well, as OVS reads it
+            if (size < 8) return;
             word |= std::uint64_t{p[0]} << 48 | std::uint64_t{p[1]} << 32;
             break;
         case 58:
