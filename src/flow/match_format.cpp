@@ -130,7 +130,7 @@ void Writer::metadata() {
 
 void Writer::connection() {
     row("ct_state");
-    hex("ct_zone", key::kCtZone);
+    decimal("ct_zone", key::kCtZone);
     hex("ct_mark", key::kCtMark);
     hex("ct_label", key::kCtLabel);
     ipv4("ct_nw_src", key::kCtSrc);

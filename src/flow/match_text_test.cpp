@@ -67,7 +67,7 @@ TEST(MatchText, prints_like_ovs_ofctl) {
         {"tun_flags=oam,tun_src=1.2.3.4,tun_gbp_id=5,tun_gbp_flags=1,conj_id=4,pkt_mark=0x5,ct_zone=3,ct_"
          "mark=7,"
          "ct_label=0x10",
-         "pkt_mark=0x5,conj_id=4,ct_zone=0x3,ct_mark=0x7,ct_label=0x10,tun_src=1.2.3.4,tun_gbp_id=5,tun_gbp_"
+         "pkt_mark=0x5,conj_id=4,ct_zone=3,ct_mark=0x7,ct_label=0x10,tun_src=1.2.3.4,tun_gbp_id=5,tun_gbp_"
          "flags=0x1,"
          "tun_flags=+oam"},
         {"ip,nw_proto=2", "ip,nw_proto=2"},
