@@ -8,15 +8,17 @@
 #   start_switch, stop_switch, kill_switch, start_ovsdb, stop_ovsdb
 #   vsctl ofctl appctl  the OVS tools with a time limit, pointed at the switch of this test
 #   add_bridge BR, add_guest NAME ADDRESS [BRIDGE [PORT-COLUMNS...]], del_guest, ns NAME COMMAND...
+#   at_exit COMMAND...  something to undo
 #   check, check_fails, expect_eq, expect_match, expect_no_match, wait_for, wait_eq, skip, sluice_only
-# SLUICE_SWITCH names the daemon under test (default: build/release/bin/sluiced). With Debian's
+# SLUICE_PRESET names the build under test (default: release; with asan or tsan a report of theirs fails the script).
+# SLUICE_SWITCH names the daemon under test (default: build/PRESET/bin/sluiced). With Debian's
 # /usr/sbin/ovs-vswitchd there, the same script shows what OVS does; what only Sluice promises is guarded
 # by sluice_only.
 
 set -u
 SLUICE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export SLUICE_ROOT
-export SLUICE_BIN=${SLUICE_BIN:-$SLUICE_ROOT/build/release/bin}
+export SLUICE_BIN=${SLUICE_BIN:-$SLUICE_ROOT/build/${SLUICE_PRESET:-release}/bin}
 export SLUICE_SWITCH=${SLUICE_SWITCH:-$SLUICE_BIN/sluiced}
 export PYTHONPATH=$SLUICE_ROOT/tests${PYTHONPATH:+:$PYTHONPATH} PYTHONDONTWRITEBYTECODE=1
 PATH=$PATH:/usr/sbin:/sbin
@@ -52,9 +54,37 @@ quiet_kernel
 T=$(mktemp -d /tmp/sluice-test.XXXXXX)
 export T OVS_RUNDIR=$T OVS_DBDIR=$T OVS_LOGDIR=$T OVS_SYSCONFDIR=$T
 
+# What sanitizers report goes into files; they need time.
+slowness=1
+case ${SLUICE_PRESET:-release} in
+    asan | tsan)
+        slowness=4
+        export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=print_stacktrace=1:log_path=$T/sanitizer
+        export TSAN_OPTIONS=log_path=$T/sanitizer:suppressions=$SLUICE_ROOT/tests/tsan-suppressions.txt
+        export LSAN_OPTIONS=suppressions=$SLUICE_ROOT/tests/lsan-suppressions.txt:print_suppressions=0
+        ;;
+esac
+sanitized() { [ "$slowness" != 1 ]; }
+
+undo=()
+at_exit() { undo+=("$*"); }
+
+# Leaks are told at a proper end only.
+sanitizer_reports() {
+    local pid report
+    pid=$(cat "$OVS_RUNDIR/ovs-vswitchd.pid" 2>/dev/null) && timeout 10 ovs-appctl --timeout=8 exit >/dev/null 2>&1 &&
+        until_true 10 gone "$pid"
+    for report in "$T"/sanitizer.*; do
+        [ -s "$report" ] && fail "no sanitizer has anything to report" "$(head -n 60 "$report")"
+    done
+    checks=$((checks + 1))
+}
+
 on_exit() {
-    local code=$?
+    local code=$? step
     trap - EXIT
+    for step in "${undo[@]}"; do eval "$step"; done
+    sanitized && [ "$code" != 77 ] && sanitizer_reports
     if [ "$code" = 0 ] && [ "$failures" != 0 ]; then code=1; fi
     if [ "$code" = 0 ] && [ "$checks" = 0 ]; then
         say "FAIL: the script made no check"
@@ -129,7 +159,7 @@ expect_no_match() {
 
 # until_true SECONDS COMMAND...: tries again until the command succeeds or the time is over.
 until_true() {
-    local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * slowness * 1000000))
     shift
     while ! "$@" >/dev/null 2>&1; do
         [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
@@ -182,9 +212,9 @@ now_us() { printf '%s\n' "${EPOCHREALTIME/[.,]/}"; }
 
 # --- the switch -------------------------------------------------------------------------------------
 
-vsctl() { timeout 20 ovs-vsctl --timeout=15 "$@"; }
-ofctl() { timeout 20 ovs-ofctl --timeout=15 "$@"; }
-appctl() { timeout 20 ovs-appctl --timeout=15 "$@"; }
+vsctl() { timeout $((20 * slowness)) ovs-vsctl --timeout=$((15 * slowness)) "$@"; }
+ofctl() { timeout $((20 * slowness)) ovs-ofctl --timeout=$((15 * slowness)) "$@"; }
+appctl() { timeout $((20 * slowness)) ovs-appctl --timeout=$((15 * slowness)) "$@"; }
 
 start_ovsdb() {
     [ -e "$OVS_DBDIR/conf.db" ] || ovsdb-tool create "$OVS_DBDIR/conf.db" /usr/share/openvswitch/vswitch.ovsschema
@@ -199,7 +229,7 @@ stop_ovsdb() { timeout 10 ovs-appctl -t ovsdb-server exit; }
 start_switch() {
     [ -e "$OVS_RUNDIR/ovsdb-server.pid" ] || start_ovsdb
     local code=0
-    timeout 20 "$SLUICE_SWITCH" "unix:$OVS_RUNDIR/db.sock" --detach --no-chdir --pidfile \
+    timeout $((60 * slowness)) "$SLUICE_SWITCH" "unix:$OVS_RUNDIR/db.sock" --detach --no-chdir --pidfile \
         -vconsole:off --log-file="$OVS_LOGDIR/switch.log" "$@" || code=$?
     if [ "$code" != 0 ]; then
         fail "the switch starts" "exit code $code"

@@ -11,9 +11,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +60,49 @@ std::string describe_status(int status) {
     if (WIFEXITED(status)) return fmt::format("exit status {}", WEXITSTATUS(status));
     return fmt::format("killed ({}){}", strsignal(WTERMSIG(status)),
                        WCOREDUMP(status) ? ", core dumped" : "");
+}
+
+/// What the switch needs once it is no longer root: kernel ports, packet sockets, locked memory, AF_XDP.
+/// (docs/howto/run-without-root.md tells of them.)
+constexpr unsigned kKeptCapabilities[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_BPF};
+
+/// Reduces the capabilities of this thread to those above that it is permitted, and makes them effective.
+bool keep_capabilities() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+    if (::syscall(SYS_capget, &header, sets) != 0) return false;
+    std::uint32_t kept[_LINUX_CAPABILITY_U32S_3] = {};
+    for (const unsigned capability : kKeptCapabilities)
+        kept[CAP_TO_INDEX(capability)] |= CAP_TO_MASK(capability);
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; ++i) {
+        sets[i].permitted &= kept[i];
+        sets[i].effective = sets[i].permitted;
+        sets[i].inheritable = 0;
+    }
+    return ::syscall(SYS_capset, &header, sets) == 0;
+}
+
+struct Identity {
+    std::string name;
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+/// Of --user=USER[:GROUP]; an empty USER is the present one.
+Result<Identity> find_identity(const std::string& spec) {
+    const auto colon = spec.find(':');
+    const auto user = spec.substr(0, colon);
+    const passwd* entry = user.empty() ? ::getpwuid(::getuid()) : ::getpwnam(user.c_str());  // NOLINT
+    if (entry == nullptr) return make_error(ENOENT, "--user={}: there is no user \"{}\"", spec, user);
+    Identity identity{entry->pw_name, entry->pw_uid, entry->pw_gid};
+    if (colon != std::string::npos) {
+        const auto group = spec.substr(colon + 1);
+        if (group.empty()) return make_error(EINVAL, "--user={}: a group name must follow ':'", spec);
+        const auto* found = ::getgrnam(group.c_str());  // NOLINT
+        if (found == nullptr) return make_error(ENOENT, "--user={}: there is no group \"{}\"", spec, group);
+        identity.gid = found->gr_gid;
+    }
+    return identity;
 }
 
 bool is_crash(int status) {
@@ -233,6 +279,8 @@ Daemon::~Daemon() {
 Result<void> Daemon::start() {
     auto& o = impl_->options;
     if (auto ok = impl_->set_up_log(); !ok) return ok;
+    if (!o.user.empty())
+        if (auto identity = find_identity(o.user); !identity) return identity.error();
     // A second start fails here, in the foreground, where its sentence is seen best.
     if (!o.pidfile.empty() && !o.overwrite_pidfile)
         if (auto holder = read_pidfile(o.pidfile); holder && *holder > 0)
@@ -258,21 +306,13 @@ void Daemon::complete() {
 Result<void> Daemon::drop_privileges() {
     const auto& spec = impl_->options.user;
     if (spec.empty()) return {};
-    const auto colon = spec.find(':');
-    const auto user = spec.substr(0, colon);
-    const passwd* entry = user.empty() ? ::getpwuid(::getuid()) : ::getpwnam(user.c_str());  // NOLINT
-    if (entry == nullptr) return make_error(ENOENT, "--user={}: there is no user \"{}\"", spec, user);
-    const uid_t uid = entry->pw_uid;
-    gid_t gid = entry->pw_gid;
-    if (colon != std::string::npos) {
-        const auto group = spec.substr(colon + 1);
-        if (group.empty()) return make_error(EINVAL, "--user={}: a group name must follow ':'", spec);
-        const auto* found = ::getgrnam(group.c_str());  // NOLINT
-        if (found == nullptr) return make_error(ENOENT, "--user={}: there is no group \"{}\"", spec, group);
-        gid = found->gr_gid;
-    }
-    if (::geteuid() == uid && ::getegid() == gid) return {};
-    if (::setgid(gid) != 0 || ::initgroups(entry->pw_name, gid) != 0 || ::setuid(uid) != 0)
+    const auto identity = find_identity(spec);
+    if (!identity) return identity.error();
+    if (::geteuid() == identity->uid && ::getegid() == identity->gid) return {};
+    // Capabilities belong to threads: workers are made by this one and get them; those of DPDK need none.
+    if (::prctl(PR_SET_KEEPCAPS, 1) != 0 || ::setgid(identity->gid) != 0 ||
+        ::initgroups(identity->name.c_str(), identity->gid) != 0 || ::setuid(identity->uid) != 0 ||
+        !keep_capabilities())
         return make_error(errno, "--user={}: {}", spec, strerror_text(errno));
     return {};
 }

@@ -241,8 +241,8 @@ TEST_F(DaemonTest, BadLogOptionsAndFoldersAreNamed) {
     EXPECT_THAT(Daemon(options({"--pidfile=/nonexistent/x"})).start().error().message,
                 HasSubstr("/nonexistent/x"));
     Daemon nobody(options({"--user=no-such-user-here"}));
-    EXPECT_THAT(nobody.drop_privileges().error().message,
-                HasSubstr("there is no user \"no-such-user-here\""));
+    for (const auto& refused : {nobody.start(), nobody.drop_privileges()})
+        EXPECT_THAT(refused.error().message, HasSubstr("there is no user \"no-such-user-here\""));
 }
 
 }  // namespace
