@@ -24,12 +24,29 @@ PortState state_of(const BridgePort& port) {
     return state;
 }
 
+using VlanSet = std::shared_ptr<const std::bitset<4096>>;
+
+bool same_set(const VlanSet& a, const VlanSet& b) {
+    return a && b ? *a == *b : a == b;
+}
+
 bool valid_in_port(OfPort port) {
     return to_int(port) <= kLastOfPort || port == OfPort::kLocal || port == OfPort::kController ||
            port == OfPort::kAny;
 }
 
 }  // namespace
+
+bool operator==(const VlanSettings& a, const VlanSettings& b) {
+    return a.mode == b.mode && a.tag == b.tag && a.priority_tags == b.priority_tags &&
+           a.qinq_ethertype == b.qinq_ethertype && a.is_protected == b.is_protected &&
+           same_set(a.trunks, b.trunks) && same_set(a.cvlans, b.cvlans);
+}
+
+bool operator==(const BridgeSettings& a, const BridgeSettings& b) {
+    return a.name == b.name && a.datapath_id == b.datapath_id && a.mac == b.mac && a.dp_desc == b.dp_desc &&
+           a.serial == b.serial && a.forward_bpdu == b.forward_bpdu && same_set(a.flood_vlans, b.flood_vlans);
+}
 
 Bridge::Bridge(pipeline::Datapath& datapath, BridgeSettings settings)
     : datapath_(datapath),
@@ -60,6 +77,8 @@ unsigned Bridge::index() const {
 
 void Bridge::set_settings(BridgeSettings settings) {
     settings.name = settings_.name;
+    // What was learned in a VLAN that now floods would still be used.
+    if (!same_set(settings.flood_vlans, settings_.flood_vlans)) fdb_->flush();
     settings_ = std::move(settings);
 }
 
@@ -132,6 +151,9 @@ bool Bridge::set_vlan(OfPort number, const VlanSettings& vlan) {
         entry.tag = vlan.tag;
         entry.trunks = vlan.trunks;
         entry.priority_tags = vlan.priority_tags;
+        entry.cvlans = vlan.cvlans;
+        entry.qinq_ethertype = vlan.qinq_ethertype;
+        entry.is_protected = vlan.is_protected;
     });
 }
 
@@ -252,6 +274,7 @@ pipeline::BridgeEntry Bridge::entry() const {
     entry.fragments = fragments_;
     entry.miss_to_controller = miss_to_controller_;
     entry.forward_bpdu = settings_.forward_bpdu;
+    entry.flood_vlans = settings_.flood_vlans;
     entry.miss_send_len = miss_send_len_;
     return entry;
 }
@@ -307,7 +330,7 @@ void Bridge::notify(PortEvent event, const BridgePort& port) {
 }
 
 std::string Bridge::software() const {
-    return "Sluice 0.1.0";
+    return "Sluice " SLUICE_VERSION;
 }
 
 std::string Bridge::description() const {

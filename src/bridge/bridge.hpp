@@ -54,13 +54,19 @@ enum PortStateFlag : std::uint32_t {
     kPortLive = 1U << 2,
 };
 
-/// VLAN behaviour under NORMAL, as Port:tag, trunks, vlan_mode and other_config:priority-tags say.
+/// Behaviour under NORMAL, as Port:tag, trunks, cvlans, vlan_mode, protected and other_config say.
 struct VlanSettings {
     pipeline::VlanMode mode = pipeline::VlanMode::kTrunk;
     std::uint16_t tag = 0;
     std::shared_ptr<const std::bitset<4096>> trunks;  ///< null: all
+    std::shared_ptr<const std::bitset<4096>> cvlans;  ///< dot1q-tunnel: VLANs of the customer; null: all
+    std::uint16_t qinq_ethertype = 0x88a8;            ///< dot1q-tunnel: type of the outer tag
+    bool is_protected = false;                        ///< not joined with another protected port
     std::uint8_t priority_tags = 0;                   ///< 0 never, 1 if-nonzero, 2 always
 };
+
+/// Equality by value: two sets of VLANs are equal when they hold the same ones.
+bool operator==(const VlanSettings& a, const VlanSettings& b);
 
 /// What add_port() needs.
 struct PortSpec {
@@ -112,7 +118,8 @@ struct BridgeSettings {
     std::string dp_desc;          ///< other_config:dp-desc; empty: "None"
     std::string serial = "None";  ///< other_config:dp-sn
     bool forward_bpdu = false;
-    friend bool operator==(const BridgeSettings&, const BridgeSettings&) = default;
+    std::shared_ptr<const std::bitset<4096>> flood_vlans;  ///< VLANs in which nothing is learned; null: none
+    friend bool operator==(const BridgeSettings& a, const BridgeSettings& b);  ///< VLANs by value
 };
 
 class Bridge {

@@ -8,10 +8,6 @@
 #include "base/log.hpp"
 #include "control/daemon.hpp"
 
-#ifndef SLUICE_VERSION
-#define SLUICE_VERSION "0.1.0"
-#endif
-
 namespace sluice {
 namespace {
 

@@ -69,6 +69,16 @@ worker::WorkerSettings read_workers(const Row& root, Notices& notices) {
     return workers;
 }
 
+/// Null: no VLAN named.
+std::shared_ptr<std::bitset<4096>> read_vlan_set(const ovsdb::Datum& column) {
+    if (column.empty()) return nullptr;
+    auto set = std::make_shared<std::bitset<4096>>();
+    for (const std::int64_t vid : column.as_integers()) {
+        if (vid >= 0 && vid < 4096) set->set(static_cast<std::size_t>(vid));
+    }
+    return set;
+}
+
 void read_affinity(const Row& row, InterfaceConfig& interface) {
     const auto text = row["other_config"].get("pmd-rxq-affinity");
     if (!text) return;
@@ -132,8 +142,6 @@ void read_port(const TableLookup& tables, const Row& row, const std::string& bri
     const std::string name = row["name"].as_string();
     notices.report_keys("Port", row["other_config"].as_string_map());
     if (!row["qos"].empty()) notices.no_effect("Port qos");
-    if (!row["cvlans"].empty()) notices.no_effect("Port cvlans");
-    if (row["protected"].as_boolean()) notices.no_effect("Port protected");
     const bridge::VlanSettings vlan = read_vlan(row, notices);
 
     std::vector<const Row*> rows;
@@ -157,8 +165,7 @@ void read_port(const TableLookup& tables, const Row& row, const std::string& bri
 }
 
 void report_bridge_features(const Row& row, Notices& notices) {
-    for (const char* column :
-         {"mirrors", "netflow", "sflow", "ipfix", "flow_tables", "auto_attach", "flood_vlans"}) {
+    for (const char* column : {"mirrors", "netflow", "sflow", "ipfix", "flow_tables", "auto_attach"}) {
         if (!row[column].empty()) notices.no_effect(fmt::format("Bridge {}", column));
     }
     for (const char* column : {"stp_enable", "rstp_enable", "mcast_snooping_enable"}) {
@@ -202,6 +209,7 @@ BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::s
     config.settings.dp_desc = other.get("dp-desc").value_or("");
     config.settings.serial = other.get("dp-sn").value_or("None");
     config.settings.forward_bpdu = parse_flag(other.get("forward-bpdu"), false);
+    config.settings.flood_vlans = read_vlan_set(row["flood_vlans"]);
     if (const auto text = other.get("datapath-id")) {
         config.datapath_id = parse_datapath_id(*text);
         if (!config.datapath_id) {
@@ -277,14 +285,16 @@ bridge::VlanSettings read_vlan(const Row& port, Notices& notices) {
     if (vlan.mode != Mode::kTrunk) vlan.tag = tag;
     const bool trunking =
         vlan.mode == Mode::kTrunk || vlan.mode == Mode::kNativeTagged || vlan.mode == Mode::kNativeUntagged;
-    if (trunking && !port["trunks"].empty()) {
-        auto trunks = std::make_shared<std::bitset<4096>>();
-        for (const std::int64_t vid : port["trunks"].as_integers()) {
-            if (vid >= 0 && vid < 4096) trunks->set(static_cast<std::size_t>(vid));
-        }
+    if (auto trunks = read_vlan_set(port["trunks"]); trunking && trunks) {
         if (vlan.mode != Mode::kTrunk) trunks->set(vlan.tag);
         vlan.trunks = std::move(trunks);
     }
+    if (vlan.mode == Mode::kDot1qTunnel) {
+        vlan.cvlans = read_vlan_set(port["cvlans"]);
+        if (port["other_config"].get("qinq-ethtype").value_or("802.1ad") == "802.1q")
+            vlan.qinq_ethertype = 0x8100;
+    }
+    vlan.is_protected = port["protected"].as_boolean();
     const std::string priority = port["other_config"].get("priority-tags").value_or("");
     if (priority == "true" || priority == "if-nonzero") vlan.priority_tags = 1;
     if (priority == "always") vlan.priority_tags = 2;

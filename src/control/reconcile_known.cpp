@@ -98,7 +98,7 @@ constexpr KnownKey kKnown[] = {
     {kBridge, "rstp-forward-delay", kNoEffect},
     {kBridge, "rstp-transmit-hold-count", kNoEffect},
     {kPort, "priority-tags", kEffective},
-    {kPort, "qinq-ethtype", kNoEffect},
+    {kPort, "qinq-ethtype", kEffective},
     {kPort, "bond-hash-basis", kNoEffect},
     {kPort, "lb-output-action", kNoEffect},
     {kPort, "bond-primary", kNoEffect},

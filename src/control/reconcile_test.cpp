@@ -197,8 +197,33 @@ TEST(PortRow, VlanModesFollowTheColumns) {
     EXPECT_TRUE(native.trunks->test(7));  // the native VLAN is carried in any case
     EXPECT_EQ(native.priority_tags, 2);
     EXPECT_EQ(vlan({{"vlan_mode", Datum::string("trunk")}, {"tag", Datum::integer(7)}}).tag, 0);
-    EXPECT_FALSE(same_vlan(access, trunk));
-    EXPECT_TRUE(same_vlan(trunk, vlan({{"trunks", Datum::set({std::int64_t{1}, std::int64_t{4095}})}})));
+    EXPECT_FALSE(access == trunk);
+    EXPECT_TRUE(trunk == vlan({{"trunks", Datum::set({std::int64_t{1}, std::int64_t{4095}})}}));
+}
+
+TEST(PortRow, TunnelModeAndProtectionFollowTheColumns) {
+    Notices notices;
+    const auto vlan = [&](std::map<std::string, Datum> columns) {
+        Row row;
+        for (auto& [name, datum] : columns)
+            row.columns()[name] = std::move(datum);
+        return read_vlan(row, notices);
+    };
+    const auto tunnel = vlan({{"vlan_mode", Datum::string("dot1q-tunnel")},
+                              {"tag", Datum::integer(100)},
+                              {"cvlans", Datum::set({std::int64_t{5}, std::int64_t{6}})},
+                              {"other_config", Datum::string_map({{"qinq-ethtype", "802.1q"}})}});
+    EXPECT_EQ(tunnel.mode, pipeline::VlanMode::kDot1qTunnel);
+    EXPECT_EQ(tunnel.tag, 100);
+    EXPECT_TRUE(tunnel.cvlans->test(5) && tunnel.cvlans->test(6) && !tunnel.cvlans->test(7));
+    EXPECT_EQ(tunnel.qinq_ethertype, 0x8100);
+    const auto plain = vlan({{"vlan_mode", Datum::string("dot1q-tunnel")}, {"tag", Datum::integer(100)}});
+    EXPECT_EQ(plain.qinq_ethertype, 0x88a8);
+    EXPECT_EQ(plain.cvlans, nullptr);
+    EXPECT_FALSE(plain == tunnel);
+    EXPECT_TRUE(vlan({{"protected", Datum::boolean(true)}}).is_protected);
+    EXPECT_FALSE(vlan({}).is_protected);
+    EXPECT_EQ(vlan({{"cvlans", Datum::integer(5)}}).cvlans, nullptr) << "of no use on another kind of port";
 }
 
 TEST(RootRow, WorkersAndWaitingAreRead) {

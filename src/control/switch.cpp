@@ -38,12 +38,6 @@ long long cpu_ms(const timeval& time) {
 
 }  // namespace
 
-bool same_vlan(const bridge::VlanSettings& a, const bridge::VlanSettings& b) {
-    if (a.mode != b.mode || a.tag != b.tag || a.priority_tags != b.priority_tags) return false;
-    if (!a.trunks || !b.trunks) return a.trunks == b.trunks;
-    return *a.trunks == *b.trunks;
-}
-
 Switch::Switch(EventLoop& loop)
     : loop_(loop),
       datapath_(std::make_unique<pipeline::Datapath>()),

@@ -48,7 +48,4 @@ struct SwitchConfig {
     bool flow_restore_wait = false;  ///< true: nothing is received until it becomes false, for good
 };
 
-/// Equality by value, trunks included.
-bool same_vlan(const bridge::VlanSettings& a, const bridge::VlanSettings& b);
-
 }  // namespace sluice

@@ -92,7 +92,7 @@ void Switch::update_port(SwitchBridge& owner, SwitchPort& slot, const InterfaceC
     next.port.worker_count = slot.attached()
                                  ? slot.port->config().worker_count
                                  : std::max<unsigned>(1, static_cast<unsigned>(workers_->count()));
-    const bool vlan_changed = !same_vlan(next.vlan, slot.config.vlan);
+    const bool vlan_changed = !(next.vlan == slot.config.vlan);
     if (!slot.attached()) {
         // What failed is tried again when it changed, or when some time has passed: a driver that refuses a
         // device should not do so, with log lines, at every change of anything else.
