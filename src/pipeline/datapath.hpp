@@ -109,6 +109,7 @@ struct LearnRecord {
 /// Counters of one executing thread.
 struct ThreadCounters {  // writer: that thread; readers: control
     Counter received, sent, punted, copied, injected;
+    Counter missed;  ///< look-ups in the first table of a bridge that found no rule
     std::array<Counter, kDropReasonCount> drops;
     Counter learn_full;
 };

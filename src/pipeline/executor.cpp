@@ -116,6 +116,7 @@ void Executor::absorb(const Executor& gone) {
     to.punted.add(from.punted.read());
     to.copied.add(from.copied.read());
     to.injected.add(from.injected.read());
+    to.missed.add(from.missed.read());
     to.learn_full.add(from.learn_full.read());
     for (std::size_t i = 0; i < kDropReasonCount; ++i)
         to.drops[i].add(from.drops[i].read());

@@ -127,6 +127,7 @@ struct Executor::Impl {
     SpscRing<LearnRecord> learns{4096};
     std::array<std::atomic<Counter*>, kMaxBridges> table_misses{};  ///< 256 a bridge
     void count_miss(unsigned bridge, std::uint8_t table, std::uint64_t packets) noexcept {
+        if (table == 0 && !trace) counters.missed.add(packets);
         if (Counter* list = table_misses[bridge].load(std::memory_order_acquire); list && !trace)
             list[table].add(packets);
     }

@@ -255,6 +255,10 @@ WorkerReport Worker::report() const {
     report.idle_cycles = stats_.idle_cycles.read() - base_.idle;
     report.sleeps = stats_.sleeps.read() - base_.sleeps;
     report.loops = stats_.loops.read() - base_.loops;
+    if (executor_) {
+        report.misses = executor_->counters().missed.read() - base_.missed;
+        report.rule_hits = report.packets_received - std::min(report.misses, report.packets_received);
+    }
     std::uint64_t all = 0;
     for (const auto& interval : stats_.interval_cycles)
         all += interval.read();
@@ -273,6 +277,8 @@ WorkerReport Worker::report() const {
 void Worker::clear_stats() {
     base_ = {stats_.received.read(), stats_.busy_cycles.read(), stats_.idle_cycles.read(),
              stats_.sleeps.read(), stats_.loops.read()};
+    if (!executor_) return;
+    base_.missed = executor_->counters().missed.read();
 }
 
 }  // namespace sluice::worker

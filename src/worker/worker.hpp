@@ -92,7 +92,7 @@ class Worker {
         std::array<Counter, QueueLoad::kIntervals> interval_cycles;
     } stats_;
     struct Base {
-        std::uint64_t received = 0, busy = 0, idle = 0, sleeps = 0, loops = 0;
+        std::uint64_t received = 0, busy = 0, idle = 0, sleeps = 0, loops = 0, missed = 0;
     } base_;  ///< control: values at the last clear_stats()
 
     // The worker's own.

@@ -41,7 +41,8 @@ struct RxQueueReport {
 struct WorkerReport {
     unsigned core = 0, id = 0, numa = 0;
     std::string thread_name;  ///< "pmd-c01/id:2"
-    std::uint64_t packets_received = 0, recirculations = 0, rule_hits = 0, misses = 0;
+    std::uint64_t packets_received = 0, recirculations = 0;
+    std::uint64_t rule_hits = 0, misses = 0;  ///< packets that found a rule in the first table, and others
     std::uint64_t idle_cycles = 0, processing_cycles = 0, sleeps = 0, loops = 0;
     std::vector<RxQueueReport> queues;
 };
