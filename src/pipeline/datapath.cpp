@@ -80,6 +80,8 @@ void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntr
         if (port.bridge >= next->bridges.size() || !next->bridges[port.bridge]) continue;
         Topology::Bridge& bridge = *next->bridges[port.bridge];
         bridge.members.push_back(port.index);
+        bridge.plain &= port.vlan_mode == VlanMode::kTrunk && !port.trunks && !port.is_protected &&
+                        port.priority_tags == 0 && !bridge.flood_vlans;
         if (port.ofport == OfPort::kLocal) bridge.local = port.index;
         if (to_int(port.ofport) >= kMaxOfPorts) continue;
         if (bridge.by_ofport.size() <= to_int(port.ofport)) {

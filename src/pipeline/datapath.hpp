@@ -71,6 +71,7 @@ struct Topology {
     struct Bridge : BridgeEntry {
         std::vector<PortIndex> by_ofport;  ///< ofport < kMaxOfPorts
         PortIndex local = PortIndex::kNone;
+        bool plain = true;  ///< NORMAL has neither VLAN settings nor protected ports to heed
         PortIndex find(OfPort port) const noexcept {
             if (to_int(port) < by_ofport.size()) return by_ofport[to_int(port)];
             return port == OfPort::kLocal ? local : PortIndex::kNone;

@@ -54,6 +54,7 @@ Executor::Impl::Impl(Datapath& datapath, unsigned queue)
       tx_queue(queue),
       punts_in_flight(new std::atomic<std::uint16_t>[kMaxPorts] {}),
       tx(new TxBuffer[kMaxPorts]) {
+    direct_key.set(key::kActsetOutput, kActsetUnset);
     touched.reserve(kMaxPorts);
     patch_queue.reserve(4096);
     staged.reserve(1024);
@@ -203,6 +204,8 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         }
         return;
     }
+    count = run_direct(*bridge, *ingress, packets, count, crossed);
+    if (count == 0) return;
     PacketSet& set = push_set();
     init_set(set, packets, count, ingress->ofport);
     Path path = start_path(*bridge, ingress, crossed);

@@ -58,6 +58,12 @@ struct Executor::Impl {
     void ensure_parsed(PacketSet& set, const Group& group, Path& path, Parsed level) noexcept;
     void finish(PacketSet& set, Path& path) noexcept;
 
+    // direct.cpp: return how many packets are left for the walk, moved to the front
+    unsigned run_direct(const Topology::Bridge& bridge, const PortEntry& ingress, Packet** packets,
+                        unsigned count, unsigned crossed) noexcept;
+    unsigned run_direct_normal(const Topology::Bridge& bridge, const PortEntry& ingress, const Rule& rule,
+                               Packet** packets, unsigned count) noexcept;
+
     // replay.cpp: the flow cache
     FlowCache* cache_of(const Topology::Bridge& bridge) noexcept;
     void run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept;
@@ -102,7 +108,9 @@ struct Executor::Impl {
     void release_staged(PacketSet& set, unsigned crossings) noexcept;
     void fail(PacketSet& set, const Group& group, const Path& path, DropReason reason) noexcept;
     void enqueue(Packet* packet, PortIndex port) noexcept;
+    void enqueue_all(Packet** packets, unsigned count, PortIndex port) noexcept;
     void flush_port(PortIndex port) noexcept;
+    void transmit(PortIndex port, Packet** packets, unsigned count) noexcept;
     void drop(Packet* packet, DropReason reason) noexcept;
 
     // normal.cpp
@@ -165,6 +173,8 @@ struct Executor::Impl {
     FlowCache::Key cache_keys[kMaxBurst];
     const PacketSet* recording = nullptr;
     std::uint32_t recorded = 0;  ///< bit i: packet i of `recording` has a journal
+
+    FlowKey direct_key;  ///< of a packet of which nothing is known but its port
 
     // Pinned for the burst being run.
     std::uint64_t now_ms = 0;

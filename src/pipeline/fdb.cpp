@@ -36,13 +36,17 @@ Fdb::Fdb(Rcu& rcu) : rcu_(rcu) {
 }
 Fdb::~Fdb() = default;
 
-Fdb::Slot* Fdb::find(std::uint64_t key) const noexcept {
-    const Slots& slots = *slots_.read();
-    for (std::size_t i = hash_word(slots.secret, key) & slots.mask;; i = (i + 1) & slots.mask) {
+Fdb::Slot* Fdb::find_from(const Slots& slots, std::size_t start, std::uint64_t key) noexcept {
+    for (std::size_t i = start & slots.mask;; i = (i + 1) & slots.mask) {
         const auto at = slots.slot[i].key.load(std::memory_order_acquire);
         if (at == key) return &slots.slot[i];
         if (at == kEmpty) return nullptr;
     }
+}
+
+Fdb::Slot* Fdb::find(std::uint64_t key) const noexcept {
+    const Slots& slots = *slots_.read();
+    return find_from(slots, hash_word(slots.secret, key), key);
 }
 
 std::optional<OfPort> Fdb::lookup(std::uint64_t mac, std::uint16_t vlan) const noexcept {
@@ -51,13 +55,35 @@ std::optional<OfPort> Fdb::lookup(std::uint64_t mac, std::uint16_t vlan) const n
     return OfPort{slot->port.load(std::memory_order_relaxed)};
 }
 
-bool Fdb::refresh(std::uint64_t mac, std::uint16_t vlan, OfPort port, std::uint32_t now_s) noexcept {
-    Slot* slot = find(make_key(mac, vlan));
+bool Fdb::refresh_slot(Slot* slot, OfPort port, std::uint32_t now_s) noexcept {
     if (!slot) return false;
     const auto used = slot->used_s.load(std::memory_order_relaxed);
     if (slot->port.load(std::memory_order_relaxed) != to_int(port)) return used == kStaticAge;
     if (used != now_s && used != kStaticAge) slot->used_s.store(now_s, std::memory_order_relaxed);
     return true;
+}
+
+bool Fdb::refresh(std::uint64_t mac, std::uint16_t vlan, OfPort port, std::uint32_t now_s) noexcept {
+    return refresh_slot(find(make_key(mac, vlan)), port, now_s);
+}
+
+std::uint32_t Fdb::forward(const Burst& burst, std::uint32_t* port) noexcept {
+    const Slots& slots = *slots_.read();
+    std::size_t dst_at[32], src_at[32];
+    for (unsigned i = 0; i < burst.count; ++i) {
+        dst_at[i] = hash_word(slots.secret, make_key(burst.dst[i], burst.vlan)) & slots.mask;
+        src_at[i] = hash_word(slots.secret, make_key(burst.src[i], burst.vlan)) & slots.mask;
+        __builtin_prefetch(&slots.slot[dst_at[i]]);
+        __builtin_prefetch(&slots.slot[src_at[i]]);
+    }
+    std::uint32_t strangers = 0;
+    for (unsigned i = 0; i < burst.count; ++i) {
+        const Slot* to = find_from(slots, dst_at[i], make_key(burst.dst[i], burst.vlan));
+        port[i] = to ? to->port.load(std::memory_order_relaxed) : kUnknown;
+        Slot* from = find_from(slots, src_at[i], make_key(burst.src[i], burst.vlan));
+        if (!refresh_slot(from, burst.port, burst.now_s)) strangers |= 1U << i;
+    }
+    return strangers;
 }
 
 void Fdb::rebuild(std::size_t capacity) {

@@ -41,6 +41,21 @@ class Fdb {
     /// True if (mac, vlan) is known on `port`; refreshes its age. False: report it to control.
     bool refresh(std::uint64_t mac, std::uint16_t vlan, OfPort port, std::uint32_t now_s) noexcept;
 
+    /// What forward() asks: addresses of a burst, all in one VLAN and from one port.
+    struct Burst {
+        const std::uint64_t* dst;
+        const std::uint64_t* src;
+        unsigned count;  ///< at most 32
+        std::uint16_t vlan;
+        OfPort port;
+        std::uint32_t now_s;
+    };
+    static constexpr std::uint32_t kUnknown = 0xffffffff;
+    /// lookup() of each destination into `port` (kUnknown: none) and refresh() of each source, with the cache
+    /// misses of the whole burst overlapping. Returns the sources that refresh() would be false for, a bit
+    /// each.
+    std::uint32_t forward(const Burst& burst, std::uint32_t* port) noexcept;
+
     // Control thread.
     /// Learns or moves. Evicts the oldest entry when full.
     void learn(std::uint64_t mac, std::uint16_t vlan, OfPort port, std::uint32_t now_s);
@@ -59,6 +74,8 @@ class Fdb {
     struct Slots;
     static constexpr std::uint32_t kStaticAge = 0xffffffff;
     Slot* find(std::uint64_t key) const noexcept;
+    static Slot* find_from(const Slots& slots, std::size_t start, std::uint64_t key) noexcept;
+    static bool refresh_slot(Slot* slot, OfPort port, std::uint32_t now_s) noexcept;
     void insert(std::uint64_t key, OfPort port, std::uint32_t used_s);
     void erase(Slot& slot);
     void evict_oldest();

@@ -221,15 +221,28 @@ void Executor::Impl::enqueue(Packet* packet, PortIndex port) noexcept {
     if (buffer.count == kMaxBurst) flush_port(port);
 }
 
+void Executor::Impl::enqueue_all(Packet** packets, unsigned count, PortIndex port) noexcept {
+    if (count == kMaxBurst) {
+        flush_port(port);  // what waits goes first
+        return transmit(port, packets, count);
+    }
+    for (unsigned i = 0; i < count; ++i)
+        enqueue(packets[i], port);
+}
+
 void Executor::Impl::flush_port(PortIndex port) noexcept {
     TxBuffer& buffer = tx[to_int(port)];
     const unsigned count = buffer.count;
     if (count == 0) return;
     buffer.count = 0;
+    transmit(port, buffer.packet, count);
+}
+
+void Executor::Impl::transmit(PortIndex port, Packet** packets, unsigned count) noexcept {
     const PortEntry* entry = to_int(port) < topology->ports.size() ? &topology->ports[to_int(port)] : nullptr;
     if (!entry || !entry->port) {
         for (unsigned i = 0; i < count; ++i)
-            drop(buffer.packet[i], DropReason::kBadPort);
+            drop(packets[i], DropReason::kBadPort);
         return;
     }
     const unsigned queues = entry->port->tx_queue_count();
@@ -239,8 +252,7 @@ void Executor::Impl::flush_port(PortIndex port) noexcept {
         while (lock.load(std::memory_order_relaxed))
             __builtin_ia32_pause();
     }
-    const unsigned sent =
-        entry->port->tx_burst(QueueId{static_cast<std::uint16_t>(queue)}, buffer.packet, count);
+    const unsigned sent = entry->port->tx_burst(QueueId{static_cast<std::uint16_t>(queue)}, packets, count);
     lock.store(false, std::memory_order_release);
     counters.sent.add(sent);
     if (sent < count) counters.drops[static_cast<std::size_t>(DropReason::kTxFull)].add(count - sent);
