@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--only", default="", metavar="WHO", help="some contenders: sluice,ovs-dpdk,testpmd")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="length of one measurement")
+    parser.add_argument("--nice", type=int, default=0, help="priority of the contenders of tcp, -20 to 19; negative on a busy machine")
     parser.add_argument("--hugepages", type=int, default=900, help="of 2 MiB, to reserve while it runs")
     parser.add_argument("--sluiced", default=os.path.join(ROOT, "build/release/bin/sluiced"))
     parser.add_argument("--plugin", default=os.path.join(ROOT, "build/release/lib/net_sluice_gen.so"))
