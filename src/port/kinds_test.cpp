@@ -18,6 +18,12 @@
 #include "port/system/system_port.hpp"
 #include "port/testing/rig.hpp"
 
+/// Read by LeakSanitizer: the net_af_xdp driver of DPDK 22.11 never frees its umem.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() {
+    return "leak:xsk_umem__create";
+}
+
 namespace sluice {
 namespace {
 
