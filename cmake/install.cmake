@@ -14,8 +14,11 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 # The libraries are found from the programs; ovsdb-server, its schema and ovs-vsctl come with openvswitch-switch.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "openvswitch-switch, openvswitch-common")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "iproute2, ethtool")
+# DPDK loads its drivers at run time, so that nothing finds those: without the first no packet pool can be made, with
+# the buses devices can be plugged; all drivers of devices are wanted by ports of type dpdk only.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS
+  "openvswitch-switch, openvswitch-common, librte-mempool-ring23, librte-bus-vdev23, librte-bus-pci23")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "librte-meta-net, iproute2, ethtool")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/packaging/debian/conffiles
   ${CMAKE_SOURCE_DIR}/packaging/debian/postinst ${CMAKE_SOURCE_DIR}/packaging/debian/prerm
   ${CMAKE_SOURCE_DIR}/packaging/debian/postrm)

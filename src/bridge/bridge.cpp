@@ -140,7 +140,8 @@ bool Bridge::remove_port(OfPort number) {
     datapath_.release_index(gone.entry.index);
     numbers_.release(number);
     fdb_->flush_port(number);
-    kLog.info("bridge {}: deleted interface {} on port {}", settings_.name, gone.name, to_int(number));
+    kLog.info("bridge {}: deleted interface {} on port {}", settings_.name, gone.name,
+              to_int(number) & 0xffff);
     notify(PortEvent::kDelete, gone);
     return true;
 }
