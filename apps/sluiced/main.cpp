@@ -14,6 +14,7 @@
 #include "control/daemon.hpp"
 #include "control/reconcile.hpp"
 #include "control/unixctl.hpp"
+#include "port/port.hpp"
 
 namespace {
 
@@ -68,8 +69,16 @@ int fail(const Error& error) {
     return EXIT_FAILURE;
 }
 
+DummyLevel dummy_level_of(const DaemonOptions& options) {
+    if (options.dummy.empty()) return DummyLevel::kNone;
+    return options.dummy == "override" ? DummyLevel::kOverride
+           : options.dummy == "system" ? DummyLevel::kSystem
+                                       : DummyLevel::kEnable;
+}
+
 int run(Daemon& daemon) {
     const DaemonOptions& options = daemon.options();
+    set_dummy_level(dummy_level_of(options));
     Signals signals;
     auto loop = EventLoop::create();
     if (!loop) return fail(loop.error());
@@ -98,8 +107,8 @@ int run(Daemon& daemon) {
     kLog.info("{}", daemon_version_line());
     (*loop)->run();
 
-    const std::int64_t deadline = clock::now_ms() + kFlushMs;
-    while ((*server)->queued_bytes() > 0 && clock::now_ms() < deadline)
+    const std::int64_t deadline = clock::machine_ms() + kFlushMs;
+    while ((*server)->queued_bytes() > 0 && clock::machine_ms() < deadline)
         (*loop)->run_once(10);
     commands::stop(context);
     return status;

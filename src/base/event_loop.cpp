@@ -49,6 +49,7 @@ struct WatchEntry {
 struct TimerEntry {
     std::int64_t deadline_ns = 0;
     std::int64_t period_ns = 0;  ///< 0: one-shot
+    TimeBase base = TimeBase::kSwitch;
     EventLoop::Callback callback;
 };
 
@@ -60,7 +61,8 @@ struct LoopCore {
     std::uint64_t next_id = 1;
     std::unordered_map<std::uint64_t, std::shared_ptr<WatchEntry>> watches;
     std::unordered_map<std::uint64_t, std::shared_ptr<TimerEntry>> timers;
-    std::map<std::pair<std::int64_t, std::uint64_t>, std::uint64_t> queue;  ///< (deadline, id) -> id
+    using Queue = std::map<std::pair<std::int64_t, std::uint64_t>, std::uint64_t>;  ///< (deadline, id) -> id
+    Queue queues[2];                                                                ///< by TimeBase
     std::vector<EventLoop::Callback> deferred;
     std::atomic<bool> stop{false};
     std::mutex mailbox_mutex;
@@ -71,6 +73,11 @@ struct LoopCore {
         if (wake_fd >= 0) ::close(wake_fd);
     }
 
+    static std::int64_t now_ns(TimeBase base) {
+        return base == TimeBase::kMachine ? clock::machine_ns() : clock::now_ns();
+    }
+    Queue& queue_of(TimeBase base) { return queues[static_cast<unsigned>(base)]; }
+
     void remove_watch(std::uint64_t id) {
         const auto found = watches.find(id);
         if (found == watches.end()) return;
@@ -80,7 +87,7 @@ struct LoopCore {
     void remove_timer(std::uint64_t id) {
         const auto found = timers.find(id);
         if (found == timers.end()) return;
-        queue.erase({found->second->deadline_ns, id});
+        queue_of(found->second->base).erase({found->second->deadline_ns, id});
         timers.erase(found);
     }
     void wake() const {
@@ -95,21 +102,29 @@ struct LoopCore {
         wake();
     }
 
-    std::uint64_t add_timer(std::int64_t delay_ms, std::int64_t period_ms, EventLoop::Callback callback) {
+    std::uint64_t add_timer(TimeBase base, std::int64_t delay_ms, std::int64_t period_ms,
+                            EventLoop::Callback callback) {
         constexpr std::int64_t kLongestMs = std::int64_t{1000} * 3600 * 24 * 365 * 100;
         auto entry = std::make_shared<TimerEntry>();
-        entry->deadline_ns = clock::now_ns() + std::clamp<std::int64_t>(delay_ms, 0, kLongestMs) * 1'000'000;
+        entry->base = base;
+        entry->deadline_ns = now_ns(base) + std::clamp<std::int64_t>(delay_ms, 0, kLongestMs) * 1'000'000;
         entry->period_ns = std::min(period_ms, kLongestMs) * 1'000'000;
         entry->callback = std::move(callback);
         const auto id = next_id++;
-        queue.emplace(std::pair{entry->deadline_ns, id}, id);
+        queue_of(base).emplace(std::pair{entry->deadline_ns, id}, id);
         timers.emplace(id, std::move(entry));
         return id;
     }
 
     /// Timers due at `now`; those that callbacks add wait for the next turn even if due at once.
     bool run_timers() {
-        const auto now = clock::now_ns();
+        const bool ran = run_timers(TimeBase::kMachine);
+        return run_timers(TimeBase::kSwitch) || ran;
+    }
+
+    bool run_timers(TimeBase base) {
+        const auto now = now_ns(base);
+        Queue& queue = queue_of(base);
         std::vector<std::uint64_t> due;
         for (auto it = queue.begin(); it != queue.end() && it->first.first <= now; ++it)
             due.push_back(it->second);
@@ -172,11 +187,17 @@ struct LoopCore {
 
     int wait_ms(int timeout_ms) {
         if (!deferred.empty()) return 0;
-        if (queue.empty()) return timeout_ms;
-        const auto left_ns = queue.begin()->first.first - clock::now_ns();
-        if (left_ns <= 0) return 0;
-        const auto left_ms = std::min<std::int64_t>((left_ns + 999'999) / 1'000'000, 3'600'000);
-        return timeout_ms < 0 ? static_cast<int>(left_ms) : std::min(timeout_ms, static_cast<int>(left_ms));
+        for (const auto base : {TimeBase::kSwitch, TimeBase::kMachine}) {
+            const Queue& queue = queue_of(base);
+            if (queue.empty()) continue;
+            const auto left_ns = queue.begin()->first.first - now_ns(base);
+            if (left_ns <= 0) return 0;
+            if (base == TimeBase::kSwitch && clock::stopped()) continue;  // only this thread moves it on
+            const auto left_ms =
+                static_cast<int>(std::min<std::int64_t>((left_ns + 999'999) / 1'000'000, 3'600'000));
+            timeout_ms = timeout_ms < 0 ? left_ms : std::min(timeout_ms, left_ms);
+        }
+        return timeout_ms;
     }
 };
 
@@ -253,7 +274,8 @@ EventLoop::~EventLoop() {
     const auto timers = std::move(core_->timers);
     core_->watches.clear();
     core_->timers.clear();
-    core_->queue.clear();
+    for (auto& queue : core_->queues)
+        queue.clear();
     const auto deferred = std::move(core_->deferred);
     core_->deferred.clear();
     std::vector<Callback> mailbox;
@@ -277,13 +299,13 @@ Watch EventLoop::watch(int fd, unsigned interest, FdCallback callback) {
     return {core_, id};
 }
 
-Timer EventLoop::after(std::int64_t delay_ms, Callback callback) {
-    return {core_, core_->add_timer(delay_ms, 0, std::move(callback))};
+Timer EventLoop::after(std::int64_t delay_ms, Callback callback, TimeBase base) {
+    return {core_, core_->add_timer(base, delay_ms, 0, std::move(callback))};
 }
 
-Timer EventLoop::every(std::int64_t period_ms, Callback callback) {
+Timer EventLoop::every(std::int64_t period_ms, Callback callback, TimeBase base) {
     period_ms = std::max<std::int64_t>(period_ms, 1);
-    return {core_, core_->add_timer(period_ms, period_ms, std::move(callback))};
+    return {core_, core_->add_timer(base, period_ms, period_ms, std::move(callback))};
 }
 
 void EventLoop::defer(Callback callback) {

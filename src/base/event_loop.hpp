@@ -28,6 +28,12 @@ namespace detail {
 struct LoopCore;
 }
 
+/// Which clock a timer goes by (base/clock.hpp).
+enum class TimeBase : std::uint8_t {
+    kSwitch,  ///< clock::now_ms: what OpenFlow and the database define; a lab may stop it and move it on
+    kMachine  ///< clock::machine_ms: waiting for threads, processes, devices
+};
+
 /// Registration of a file descriptor. Does not own the descriptor: destroy the watch before closing it.
 class Watch {
   public:
@@ -91,9 +97,9 @@ class EventLoop {
     /// line; one descriptor can have one watch only.
     Watch watch(int fd, unsigned interest, FdCallback callback);
     /// Calls once, `delay_ms` from now (0: next turn). The timer is cancelled with its handle.
-    Timer after(std::int64_t delay_ms, Callback callback);
+    Timer after(std::int64_t delay_ms, Callback callback, TimeBase base = TimeBase::kSwitch);
     /// Calls every `period_ms` (at least 1); a late loop skips beats instead of catching up.
-    Timer every(std::int64_t period_ms, Callback callback);
+    Timer every(std::int64_t period_ms, Callback callback, TimeBase base = TimeBase::kSwitch);
     /// Calls once at the end of this turn (or of the next, from a deferred call). Cannot be cancelled:
     /// capture what may die weakly.
     void defer(Callback callback);

@@ -127,5 +127,29 @@ TEST_F(EventLoopTest, ADescriptorThatCannotBeWatchedGivesAnEmptyWatch) {
     EXPECT_FALSE(loop_->watch(-1, EventLoop::kRead, [](unsigned) {}));
 }
 
+TEST(EventLoop, StoppedClockMovesByHand) {
+    auto loop = EventLoop::create().value();
+    int switch_timer = 0, machine_timer = 0;
+    clock::stop();
+    const auto before = clock::now_ns();
+    Timer slow = loop->after(5000, [&] { ++switch_timer; });
+    Timer real = loop->after(
+        1, [&] { ++machine_timer; }, TimeBase::kMachine);
+    const auto deadline = clock::machine_ms() + 5000;
+    while (machine_timer == 0 && clock::machine_ms() < deadline)
+        loop->run_once(100);
+    EXPECT_EQ(machine_timer, 1);
+    EXPECT_EQ(switch_timer, 0);
+    EXPECT_EQ(clock::now_ns(), before);
+    clock::advance(4'999'000'000);
+    loop->run_once(0);
+    EXPECT_EQ(switch_timer, 0);
+    clock::advance(1'000'000);
+    loop->run_once(0);
+    EXPECT_EQ(switch_timer, 1);
+    EXPECT_EQ(clock::now_ns() - before, 5'000'000'000);
+    clock::detail::warp.stopped_ns = 0;  // for the tests after this one
+}
+
 }  // namespace
 }  // namespace sluice

@@ -103,7 +103,7 @@ Result<OfPort> Bridge::add_port(const PortSpec& spec) {
         }
         number = *given;
     }
-    const PortIndex index = datapath_.allocate_index();
+    const PortIndex index = datapath_.allocate_index(spec.index_wish);
     if (index == PortIndex::kNone) {
         numbers_.release(number);
         return make_error(ENOSPC, "bridge {}: port {}: the switch holds its limit of {} ports",

@@ -76,6 +76,7 @@ struct PortSpec {
     bool patch = false;           ///< entry.port stays null; set_patch_peer() connects it
     std::optional<OfPort> wish;   ///< ofport_request, or the number it had before a restart
     std::optional<OfPort> exact;  ///< this number or an Error EBUSY
+    PortIndex index_wish = PortIndex::kNone;
     VlanSettings vlan;
 };
 

@@ -114,7 +114,7 @@ std::string usage(const DaemonOptions& o) {
         "  --unixctl=SOCKET        override default control socket name\n"
         "  --mlockall              keep all memory resident\n"
         "  --disable-system        accepted, for tests\n"
-        "  --enable-dummy[=HOW]    accepted, for tests\n"
+        "  --enable-dummy[=override|system]  ports of type dummy, and commands to drive them, for tests\n"
         "  -h, --help              display this help message\n"
         "  -V, --version           display version information\n"
         "DPDK is configured through the database (ovs-vsctl set Open_vSwitch . other_config:dpdk-...).\n",

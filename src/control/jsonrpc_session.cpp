@@ -67,7 +67,7 @@ struct JsonrpcSession::Impl : std::enable_shared_from_this<JsonrpcSession::Impl>
         const auto self = shared_from_this();
         up = true;
         quiet = false;
-        connected_ms = received_ms = clock::now_ms();
+        connected_ms = received_ms = clock::machine_ms();
         probing = false;
         kLog.info("{}: connected", options.remote);
         arm_probe();
@@ -84,7 +84,7 @@ struct JsonrpcSession::Impl : std::enable_shared_from_this<JsonrpcSession::Impl>
         else if (!quiet)
             kLog.info("{}: connection attempt failed ({})", options.remote, reason.message);
         // A connection that lasted earns a quick return; one that keeps failing gets longer pauses.
-        const bool lasted = was_up && clock::now_ms() - connected_ms >= options.max_backoff_ms;
+        const bool lasted = was_up && clock::machine_ms() - connected_ms >= options.max_backoff_ms;
         backoff_ms = backoff_ms == 0 || lasted ? options.min_backoff_ms
                                                : std::min(backoff_ms * 2, options.max_backoff_ms);
         if (!was_up && !quiet && backoff_ms >= options.max_backoff_ms) {
@@ -92,10 +92,13 @@ struct JsonrpcSession::Impl : std::enable_shared_from_this<JsonrpcSession::Impl>
             kLog.info("{}: continuing to reconnect in the background but suppressing further logging",
                       options.remote);
         }
-        retry = loop.after(backoff_ms, [this] {
-            const auto keep = shared_from_this();
-            connect();
-        });
+        retry = loop.after(
+            backoff_ms,
+            [this] {
+                const auto keep = shared_from_this();
+                connect();
+            },
+            TimeBase::kMachine);
         const auto unanswered = std::exchange(pending, {});
         for (const auto& [id, callback] : unanswered)
             if (callback && !dead) callback(Error{ECONNRESET, reason.message});
@@ -104,23 +107,26 @@ struct JsonrpcSession::Impl : std::enable_shared_from_this<JsonrpcSession::Impl>
 
     void arm_probe() {
         if (options.probe_interval_ms <= 0 || !up) return probe.reset();
-        const auto idle = clock::now_ms() - received_ms;
+        const auto idle = clock::machine_ms() - received_ms;
         const auto limit = options.probe_interval_ms * (probing ? 2 : 1);
-        probe = loop.after(std::max<std::int64_t>(limit - idle, 0), [this] {
-            const auto self = shared_from_this();
-            const auto idle_now = clock::now_ms() - received_ms;
-            if (idle_now < options.probe_interval_ms) {
-                probing = false;
-            } else if (!probing) {
-                probing = true;
-                send(jsonrpc::make_request("echo", Json::array(), "echo"));
-            } else if (idle_now >= 2 * options.probe_interval_ms) {
-                return lost(
-                    Error{ETIMEDOUT, fmt::format("no response to inactivity probe after {:.3g} seconds",
-                                                 static_cast<double>(idle_now) / 1000)});
-            }
-            arm_probe();
-        });
+        probe = loop.after(
+            std::max<std::int64_t>(limit - idle, 0),
+            [this] {
+                const auto self = shared_from_this();
+                const auto idle_now = clock::machine_ms() - received_ms;
+                if (idle_now < options.probe_interval_ms) {
+                    probing = false;
+                } else if (!probing) {
+                    probing = true;
+                    send(jsonrpc::make_request("echo", Json::array(), "echo"));
+                } else if (idle_now >= 2 * options.probe_interval_ms) {
+                    return lost(
+                        Error{ETIMEDOUT, fmt::format("no response to inactivity probe after {:.3g} seconds",
+                                                     static_cast<double>(idle_now) / 1000)});
+                }
+                arm_probe();
+            },
+            TimeBase::kMachine);
     }
 
     void send(const jsonrpc::Message& message) {
@@ -129,7 +135,7 @@ struct JsonrpcSession::Impl : std::enable_shared_from_this<JsonrpcSession::Impl>
 
     void on_data(std::string_view bytes) {
         const auto self = shared_from_this();
-        received_ms = clock::now_ms();
+        received_ms = clock::machine_ms();
         probing = false;
         const auto mine = generation;
         reader.feed(bytes);

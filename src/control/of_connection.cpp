@@ -247,13 +247,15 @@ void OfConnection::reply_when_passed(std::uint32_t xid, of::Body body) {
         return;
     }
     waiting_ = Waiting{point, xid, std::move(body)};
-    poll_ = loop_.after(kPollMs, [this] { poll_point(); });
+    poll_ = loop_.after(
+        kPollMs, [this] { poll_point(); }, TimeBase::kMachine);
 }
 
 void OfConnection::poll_point() {
     if (!waiting_) return;
     if (!bridge_.datapath().rcu().passed(waiting_->point)) {
-        poll_ = loop_.after(kPollMs, [this] { poll_point(); });
+        poll_ = loop_.after(
+            kPollMs, [this] { poll_point(); }, TimeBase::kMachine);
         return;
     }
     Waiting done = std::move(*waiting_);

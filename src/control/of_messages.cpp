@@ -80,7 +80,7 @@ of::PortStats describe_port_stats(const bridge::PortStatistics& statistics) {
     out.tx_packets = c.tx_packets;
     out.rx_bytes = c.rx_bytes;
     out.tx_bytes = c.tx_bytes;
-    out.rx_dropped = c.rx_dropped + c.rx_missed;
+    out.rx_dropped = c.rx_dropped == kNotCounted ? kNotCounted : c.rx_dropped + c.rx_missed;
     out.tx_dropped = c.tx_dropped;
     out.rx_errors = c.rx_errors;
     out.tx_errors = c.tx_errors;

@@ -105,7 +105,8 @@ void OvsdbWriter::finished(const Result<ovsdb::TransactionResult>& result) {
         // Connection or lock lost, or a passing conflict: try again, unless a newer value is wanted by now.
         for (auto& [key, value] : in_flight_)
             wanted_.try_emplace(key, std::move(value));
-        retry_ = loop_.after(kRetryMs, [this] { flush(); });
+        retry_ = loop_.after(
+            kRetryMs, [this] { flush(); }, TimeBase::kMachine);
     }
     in_flight_.clear();
     plan_flush();

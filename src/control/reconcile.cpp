@@ -98,7 +98,10 @@ Result<void> Reconciler::start_switch() {
         return database_->table(name);
     };
     if (!eal_running()) {
-        if (auto ok = start_eal(read_eal_config(tables)); !ok) return ok.error();
+        EalConfig eal = read_eal_config(tables);
+        // A lab needs no rights and no memory set aside.
+        if (dummy_level() != DummyLevel::kNone) eal.hugepages = HugepageUse::kNever;
+        if (auto ok = start_eal(eal); !ok) return ok.error();
         kDpdkLog.info("DPDK Enabled - initialized ({}, {})", eal_info().version,
                       eal_info().hugepages ? "hugepages" : "4 KiB pages");
     }
@@ -160,12 +163,15 @@ void Reconciler::settled() {
 
 void Reconciler::status_changed() {
     if (status_timer_.pending()) return;
-    status_timer_ = loop_.after(kStatusDelayMs, [this] {
-        if (!status_ || !switch_->settled()) return;
-        status_->write_interfaces();
-        status_->write_bridges();
-        status_->write_controllers();
-    });
+    status_timer_ = loop_.after(
+        kStatusDelayMs,
+        [this] {
+            if (!status_ || !switch_->settled()) return;
+            status_->write_interfaces();
+            status_->write_bridges();
+            status_->write_controllers();
+        },
+        TimeBase::kMachine);
 }
 
 void Reconciler::write_statistics() {

@@ -21,6 +21,11 @@ constexpr std::int64_t kMinBackoffMs = 1000;
 using ovsdb::Row;
 using ovsdb::Uuid;
 
+/// A datapath type of Open vSwitch's tests, whose internal ports are dummies.
+bool is_dummy_datapath(std::string_view type) {
+    return type == "dummy" && dummy_level() != DummyLevel::kNone;
+}
+
 const Row* find(const TableLookup& tables, std::string_view table, const Uuid& id) {
     const auto& rows = tables(table);
     const auto it = rows.find(id);
@@ -234,8 +239,9 @@ BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::s
     config.previous_id = parse_datapath_id(row["datapath_id"].as_string());
     config.mac_table_size = read_limit(row, "mac-table-size", config.mac_table_size, 10, 1'000'000);
     config.mac_aging_seconds = read_limit(row, "mac-aging-time", config.mac_aging_seconds, 15, 3600);
-    if (const std::string type = row["datapath_type"].as_string();
-        !type.empty() && type != "system" && type != "netdev") {
+    config.datapath_type = row["datapath_type"].as_string();
+    if (const std::string& type = config.datapath_type;
+        !type.empty() && type != "system" && type != "netdev" && !is_dummy_datapath(type)) {
         notices.once("datapath_type " + name + type,
                      fmt::format("bridge {}: datapath_type \"{}\" is taken as netdev; known: system, netdev",
                                  name, type));
@@ -253,6 +259,11 @@ BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::s
         local.port.type = "internal";
         local.local = true;
         config.interfaces.push_back(std::move(local));
+    }
+    if (is_dummy_datapath(config.datapath_type)) {
+        for (auto& interface : config.interfaces) {
+            if (interface.port.type == "internal") interface.port.type = "dummy-internal";
+        }
     }
     read_openflow(tables, row, rundir, config, notices);
     return config;

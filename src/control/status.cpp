@@ -49,6 +49,7 @@ std::map<std::string, std::int64_t> statistics_columns(const PortCounters& c, bo
     });
     for (const auto& [name, value] : c.extra)
         columns.emplace(name, to_signed(value));
+    std::erase_if(columns, [](const auto& column) { return column.second == to_signed(kNotCounted); });
     return columns;
 }
 
@@ -63,7 +64,9 @@ void StatusWriter::write_root() {
         database_.set("Open_vSwitch", id, column, std::move(value));
     };
     set("iface_types", Datum::string_set(types));
-    set("datapath_types", Datum::string_set({"netdev", "system"}));
+    std::vector<std::string> datapaths{"netdev", "system"};
+    if (dummy_level() != DummyLevel::kNone) datapaths.insert(datapaths.begin(), "dummy");
+    set("datapath_types", Datum::string_set(datapaths));
     set("dpdk_initialized", Datum::boolean(eal_running()));
     if (eal_running()) set("dpdk_version", Datum::string(eal_info().version));
     if ((*root)["ovs_version"].empty()) set("ovs_version", Datum::string(kCompatibleVersion));
@@ -101,7 +104,8 @@ void StatusWriter::write_interface(const ovsdb::Uuid& row, const SwitchPort& slo
     set("link_state", up_down(state.link_up));
     set("link_speed",
         state.link_speed_bps == 0 ? Datum::empty_set() : Datum::integer(to_signed(state.link_speed_bps)));
-    set("duplex", patch ? Datum::empty_set() : Datum::string(state.full_duplex ? "full" : "half"));
+    set("duplex", patch || !state.duplex_known ? Datum::empty_set()
+                                               : Datum::string(state.full_duplex ? "full" : "half"));
     set("link_resets", Datum::integer(to_signed(state.link_resets)));
     set("status", Datum::string_map(state.status));
 }

@@ -129,10 +129,14 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
             on_ready(ready);
         });
         if (options.connect_timeout_ms > 0)
-            timeout = loop.after(options.connect_timeout_ms, [this] {
-                const auto self = shared_from_this();
-                if (state != State::kOpen) close(Error{ETIMEDOUT, name + ": connection attempt timed out"});
-            });
+            timeout = loop.after(
+                options.connect_timeout_ms,
+                [this] {
+                    const auto self = shared_from_this();
+                    if (state != State::kOpen)
+                        close(Error{ETIMEDOUT, name + ": connection attempt timed out"});
+                },
+                TimeBase::kMachine);
     }
 
     void start_connect(const SocketAddress& address) {
@@ -194,7 +198,7 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
     void open() {
         state = State::kOpen;
         timeout.reset();
-        progress_ms = clock::now_ms();
+        progress_ms = clock::machine_ms();
         update_interest();
         if (closing) arm_linger(kLingerAfterOpenMs);
         if (const auto callback = handlers.on_connected) callback();
@@ -253,7 +257,7 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
 
     void send(std::string_view bytes) {
         if (is_closed() || closing || bytes.empty()) return;
-        if (queued() == 0) progress_ms = clock::now_ms();
+        if (queued() == 0) progress_ms = clock::machine_ms();
         queue.append(bytes);
         if (queued() > options.max_queued_bytes)
             return close_later(
@@ -288,7 +292,7 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
                 n = rc > 0 ? static_cast<std::size_t>(rc) : 0;
             }
             if (n == 0) break;
-            progress_ms = clock::now_ms();
+            progress_ms = clock::machine_ms();
             queue_at += n;
         }
         if (queued() == 0) {
@@ -312,10 +316,13 @@ struct Stream::Impl : std::enable_shared_from_this<Stream::Impl> {
             const auto self = weak.lock();
             if (self && self->state == State::kOpen) self->flush();
         });
-        timeout = loop.after(linger_ms, [this] {
-            const auto self = shared_from_this();
-            close(Error{0, name + ": closed with unsent data"});
-        });
+        timeout = loop.after(
+            linger_ms,
+            [this] {
+                const auto self = shared_from_this();
+                close(Error{0, name + ": closed with unsent data"});
+            },
+            TimeBase::kMachine);
     }
 };
 
@@ -388,7 +395,7 @@ bool Stream::above_high_water() const {
     return impl_->queued() > impl_->options.high_water_bytes;
 }
 std::int64_t Stream::stalled_ms() const {
-    return impl_->queued() == 0 ? 0 : clock::now_ms() - impl_->progress_ms;
+    return impl_->queued() == 0 ? 0 : clock::machine_ms() - impl_->progress_ms;
 }
 const std::string& Stream::name() const {
     return impl_->name;
@@ -496,7 +503,8 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
             kLog.warn("{}: accept: {}; trying again in one second", name, std::strerror(errno));
             watch.set_interest(0);
-            pause = loop.after(1000, [this] { watch.set_interest(EventLoop::kRead); });
+            pause = loop.after(
+                1000, [this] { watch.set_interest(EventLoop::kRead); }, TimeBase::kMachine);
             return;
         }
     }

@@ -42,10 +42,12 @@ Switch::Switch(EventLoop& loop)
     : loop_(loop),
       datapath_(std::make_unique<pipeline::Datapath>()),
       workers_(std::make_unique<worker::WorkerSet>(*datapath_)),
-      last_beat_ms_(clock::now_ms()) {
+      last_beat_ms_(clock::machine_ms()) {
     wake_watch_ = loop_.watch(datapath_->wake_fd(), EventLoop::kRead, [this](unsigned) { drain(); });
-    refresh_timer_ = loop_.every(kRefreshMs, [this] { refresh(); });
-    beat_timer_ = loop_.every(kBeatMs, [this] { check_lateness(); });
+    refresh_timer_ = loop_.every(
+        kRefreshMs, [this] { refresh(); }, TimeBase::kMachine);
+    beat_timer_ = loop_.every(
+        kBeatMs, [this] { check_lateness(); }, TimeBase::kMachine);
     watch_links();
     schedule_tick(kIdleTickMs);
 }
@@ -207,8 +209,13 @@ bool Switch::settled() const {
     return !unsettled_;
 }
 
-void Switch::drain() {
-    datapath_->drain(kDrainLimit, [this](pipeline::PuntRecord& record) {
+void Switch::drain_all() {
+    while (drain() != 0) {
+    }
+}
+
+std::size_t Switch::drain() {
+    return datapath_->drain(kDrainLimit, [this](pipeline::PuntRecord& record) {
         ++events_.punts;
         if (SwitchBridge* owner = find_bridge(record.bridge); owner && owner->openflow) {
             owner->openflow->packet_in(record);
@@ -245,10 +252,11 @@ void Switch::tick() {
 }
 
 void Switch::schedule_tick(std::int64_t delay_ms) {
-    const std::int64_t due = clock::now_ms() + delay_ms;
+    const std::int64_t due = clock::machine_ms() + delay_ms;
     if (tick_timer_.pending() && next_tick_ms_ <= due) return;
     next_tick_ms_ = due;
-    tick_timer_ = loop_.after(delay_ms, [this] { tick(); });
+    tick_timer_ = loop_.after(
+        delay_ms, [this] { tick(); }, TimeBase::kMachine);
 }
 
 void Switch::refresh() {
@@ -295,12 +303,14 @@ void Switch::watch_links() {
             ++events_.link_events;
             errno = 0;
         }
-        if (!link_timer_.pending()) link_timer_ = loop_.after(kLinkDebounceMs, [this] { refresh(); });
+        if (!link_timer_.pending())
+            link_timer_ = loop_.after(
+                kLinkDebounceMs, [this] { refresh(); }, TimeBase::kMachine);
     });
 }
 
 void Switch::check_lateness() {
-    const std::int64_t now = clock::now_ms();
+    const std::int64_t now = clock::machine_ms();
     const std::int64_t late = now - std::exchange(last_beat_ms_, now) - kBeatMs;
     static rusage before{};
     rusage usage{};

@@ -88,6 +88,8 @@ class Switch {
     void refresh();
     /// Distributes the receive queues anew (dpif-netdev/pmd-rxq-rebalance).
     void rebalance();
+    /// Hands every punted packet and learned address to its bridge now instead of in a later turn.
+    void drain_all();
     /// How often each of the coverage events happened, for coverage/show.
     struct Events {
         std::uint64_t reconfigured = 0, ports_added = 0, ports_removed = 0, topologies = 0, punts = 0,
@@ -127,7 +129,8 @@ class Switch {
     bool close_lost_ports();
     bool retry_failed_ports();
     void watch_links();
-    void drain();
+    PortIndex index_wish(const SwitchBridge& owner, const SwitchPort& slot);
+    std::size_t drain();
     void tick();
     void schedule_tick(std::int64_t delay_ms);
     void check_lateness();
@@ -149,6 +152,7 @@ class Switch {
     Rcu::Point queues_ = 0;  ///< of the last assignment
     Events events_;
     int link_socket_ = -1;
+    unsigned lab_patch_ports_ = 0;  ///< that were given an index from the end
     std::int64_t next_tick_ms_ = 0;
     std::int64_t last_beat_ms_ = 0;
     Watch wake_watch_, link_watch_;

@@ -32,6 +32,7 @@ struct InterfaceConfig {
 /// One Bridge. The name is its identity.
 struct BridgeConfig {
     bridge::BridgeSettings settings;           ///< datapath_id and mac are filled in by Switch
+    std::string datapath_type;                 ///< as in the database, "" is "system"
     std::optional<std::uint64_t> datapath_id;  ///< other_config:datapath-id
     std::optional<MacBytes> hwaddr;            ///< other_config:hwaddr
     std::optional<std::uint64_t> previous_id;  ///< Bridge:datapath_id before a restart

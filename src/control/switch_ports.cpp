@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Switch: the interfaces of a bridge: creation, change, removal, loss of the device.
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <net/if.h>
@@ -98,7 +99,7 @@ void Switch::update_port(SwitchBridge& owner, SwitchPort& slot, const InterfaceC
         // device should not do so, with log lines, at every change of anything else.
         const bool same = next.port == slot.config.port && next.refusal == slot.config.refusal;
         const bool failed = !slot.error.empty() && !slot.waiting;
-        if (same && failed && clock::now_ms() < slot.retry_at_ms) return;
+        if (same && failed && clock::machine_ms() < slot.retry_at_ms) return;
         slot.config = std::move(next);
         create_port_of(owner, slot);
         return;
@@ -145,10 +146,29 @@ void Switch::create_port_of(SwitchBridge& owner, SwitchPort& slot) {
             kLog.warn("could not open network device {} ({})", wanted.name, port.error().message);
         }
         slot.error = port.error().message;
-        slot.retry_at_ms = clock::now_ms() + (is_system(wanted.type) ? kRetryMs : kRetryOtherMs);
+        slot.retry_at_ms = clock::machine_ms() + (is_system(wanted.type) ? kRetryMs : kRetryOtherMs);
         return;
     }
     attach(owner, slot, std::move(*port));
+}
+
+/// Tests of Open vSwitch know the datapath numbers of their dummies: that of the first digits of the name,
+/// and 100 more for names that begin with "br". Numbers are one above our indices, as number 0 is the
+/// datapath.
+PortIndex Switch::index_wish(const SwitchBridge& owner, const SwitchPort& slot) {
+    const DummyLevel level = dummy_level();
+    if (level == DummyLevel::kNone) return PortIndex::kNone;
+    if (slot.config.port.type == "patch")  // no port of the datapath there: out of the way of the others
+        return PortIndex{static_cast<std::uint16_t>(kMaxPorts - 1 - lab_patch_ports_++ % (kMaxPorts / 2))};
+    if (level != DummyLevel::kOverride && owner.config.datapath_type != "dummy") return PortIndex::kNone;
+    const std::string& name = slot.config.port.name;
+    const auto digits = name.find_first_of("0123456789");
+    if (digits == std::string::npos) return PortIndex::kNone;
+    unsigned number = 0;
+    std::from_chars(name.data() + digits, name.data() + name.size(), number);
+    if (name.starts_with("br")) number += 100;
+    if (number == 0 || number > kMaxPorts) return PortIndex::kNone;
+    return PortIndex{static_cast<std::uint16_t>(number - 1)};
 }
 
 void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port> port) {
@@ -159,6 +179,7 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
     spec.patch = slot.config.port.type == "patch";
     spec.wish = slot.config.requested ? slot.config.requested : slot.config.previous;
     spec.vlan = slot.config.vlan;
+    spec.index_wish = index_wish(owner, slot);
     auto number = owner.bridge->add_port(spec);
     if (!number) {
         slot.error = number.error().message;
@@ -255,7 +276,7 @@ bool Switch::retry_failed_ports() {
         const SwitchPort& slot = *entry.second;
         return !slot.attached() && !slot.waiting && slot.config.refusal.empty() &&
                is_system(slot.config.port.type) && ::if_nametoindex(entry.first.c_str()) != 0 &&
-               slot.retry_at_ms <= clock::now_ms();
+               slot.retry_at_ms <= clock::machine_ms();
     });
 }
 

@@ -2,11 +2,11 @@
 #include "control/trace.hpp"
 
 #include <cerrno>
-#include <map>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "control/odp_flow.hpp"
 #include "control/trace_compose.hpp"
 #include "control/trace_tree.hpp"
 #include "flow/match_text.hpp"
@@ -38,48 +38,12 @@ bool looks_like_odp(std::string_view flow) {
            flow.find("recirc_id(") != std::string_view::npos;
 }
 
-/// "in_port(1),eth_type(0x800),ipv4(src=…)" to ovs-ofctl's words, and the datapath port.
-Result<std::string> odp_to_flow(std::string_view odp, std::string& port) {
-    static const std::map<std::string, std::string, std::less<>> kNames{
-        {"eth.src", "dl_src"},          {"eth.dst", "dl_dst"},          {"eth_type.", "dl_type"},
-        {"vlan.vid", "dl_vlan"},        {"vlan.pcp", "dl_vlan_pcp"},    {"ipv4.src", "nw_src"},
-        {"ipv4.dst", "nw_dst"},         {"ipv4.proto", "nw_proto"},     {"ipv4.ttl", "nw_ttl"},
-        {"ipv4.frag", "nw_frag"},       {"ipv6.src", "ipv6_src"},       {"ipv6.dst", "ipv6_dst"},
-        {"ipv6.proto", "nw_proto"},     {"ipv6.hlimit", "nw_ttl"},      {"ipv6.frag", "nw_frag"},
-        {"ipv6.label", "ipv6_label"},   {"tcp.src", "tcp_src"},         {"tcp.dst", "tcp_dst"},
-        {"udp.src", "udp_src"},         {"udp.dst", "udp_dst"},         {"sctp.src", "sctp_src"},
-        {"sctp.dst", "sctp_dst"},       {"icmp.type", "icmp_type"},     {"icmp.code", "icmp_code"},
-        {"icmpv6.type", "icmpv6_type"}, {"icmpv6.code", "icmpv6_code"}, {"arp.sip", "arp_spa"},
-        {"arp.tip", "arp_tpa"},         {"arp.op", "arp_op"},           {"arp.sha", "arp_sha"},
-        {"arp.tha", "arp_tha"},         {"nd.target", "nd_target"},     {"nd.sll", "nd_sll"},
-        {"nd.tll", "nd_tll"},           {"tcp_flags.", "tcp_flags"},    {"skb_mark.", "pkt_mark"},
-    };
-    std::string flow;
-    text::KeyValue header;
-    while (text::next_key_value(odp, header)) {
-        if (header.key == "in_port") {
-            port = std::string(header.value);
-            continue;
-        }
-        std::string_view members = header.value;
-        text::KeyValue member;
-        while (text::next_key_value(members, member)) {
-            const bool bare = member.separator == '\0';
-            const auto it = kNames.find(fmt::format("{}.{}", header.key, bare ? "" : member.key));
-            if (it == kNames.end())
-                continue;  // what has no counterpart (recirc_id, packet_type) does not select
-            if (!flow.empty()) flow += ',';
-            flow += fmt::format("{}={}", it->second, bare ? member.key : member.value);
-        }
-    }
-    if (port.empty()) return make_error(EINVAL, "Can't find bridge of the flow: it names no in_port(...)");
-    return flow;
-}
-
 Result<Request> parse_odp(Switch& target, const std::string& odp) {
-    std::string port_text;
-    auto flow_text = odp_to_flow(odp, port_text);
-    if (!flow_text) return flow_text.error();
+    auto parsed = parse_odp_flow(odp);
+    if (!parsed) return make_error(EINVAL, "Bad datapath flow syntax: {}", parsed.error().message);
+    const std::string& port_text = parsed->in_port;
+    if (port_text.empty())
+        return make_error(EINVAL, "Can't find bridge of the flow: it names no in_port(...)");
     SwitchPort* port = nullptr;
     if (const auto number = text::parse_number(port_text);
         number && number->lo > 0 && number->lo <= kMaxPorts) {
@@ -93,9 +57,7 @@ Result<Request> parse_odp(Switch& target, const std::string& odp) {
     }
     Request request;
     request.owner = target.find_bridge(port->bridge);
-    auto flow = parse_flow(*flow_text);
-    if (!flow) return make_error(EINVAL, "Bad datapath flow syntax: {}", flow.error().message);
-    request.flow = *flow;
+    request.flow = parsed->key;
     request.flow.set(key::kInPort, to_int(port->number));
     return request;
 }

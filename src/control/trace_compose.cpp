@@ -43,12 +43,18 @@ void put_nd(Writer& out, const FlowKey& key) {
     if (const auto target = key.get(key::kArpTha)) out.put(0x0201, 2), out.put(target, 6);
 }
 
-void put_transport(Writer& out, const FlowKey& key, bool ipv6) {
+/// What stands behind the headers: a payload, or what a trace needs for its headers to be whole.
+struct Rest {
+    bool exact = false;
+    std::span<const std::uint8_t> payload;
+};
+
+void put_transport(Writer& out, const FlowKey& key, bool ipv6, const Rest& rest) {
     const auto proto = static_cast<std::uint8_t>(key.get(key::kIpProto));
     const auto src = key.get(key::kTpSrc);
     const auto dst = key.get(key::kTpDst);
     if ((key.get(key::kIpFrag) & kFragLater) != 0) {
-        out.zeros(16);
+        if (!rest.exact) out.zeros(16);
     } else if (proto == kProtoTcp) {
         out.put(src, 2), out.put(dst, 2);
         out.zeros(8);
@@ -56,7 +62,7 @@ void put_transport(Writer& out, const FlowKey& key, bool ipv6) {
         out.zeros(6);
     } else if (proto == kProtoUdp) {
         out.put(src, 2), out.put(dst, 2);
-        out.put(8, 2), out.put(0, 2);
+        out.put(8 + rest.payload.size(), 2), out.put(0, 2);
     } else if (proto == kProtoSctp) {
         out.put(src, 2), out.put(dst, 2);
         out.zeros(8);
@@ -72,7 +78,43 @@ void put_transport(Writer& out, const FlowKey& key, bool ipv6) {
     }
 }
 
-void put_ipv4(Writer& out, const FlowKey& key) {
+/// Offset of the checksum in a transport header; 0: it has none that is computed.
+std::size_t checksum_offset(std::uint64_t proto, bool ipv6) {
+    switch (proto) {
+        case kProtoTcp:
+            return 16;
+        case kProtoUdp:
+            return 6;
+        case kProtoIcmp:
+            return ipv6 ? 0 : 2;
+        case kProtoIcmpV6:
+            return ipv6 ? 2 : 0;
+        default:
+            return 0;
+    }
+}
+
+/// Transport header and payload, from `start` on the IP header, checksummed.
+void put_upper(Writer& out, const FlowKey& key, bool ipv6, const Rest& rest, std::size_t start) {
+    const std::size_t header = out.size();
+    put_transport(out, key, ipv6, rest);
+    for (const std::uint8_t byte : rest.payload)
+        out.put(byte, 1);
+    const std::uint64_t proto = key.get(key::kIpProto);
+    const std::size_t at = checksum_offset(proto, ipv6);
+    if (!rest.exact || at == 0 || (key.get(key::kIpFrag) & kFragLater) != 0) return;
+    const auto bytes = std::span<const std::uint8_t>(out.bytes());
+    const auto size = static_cast<std::uint32_t>(out.size() - header);
+    std::uint32_t sum = wire::sum_bytes(bytes.subspan(header));
+    if (ipv6 || proto != kProtoIcmp) {  // ICMP of IPv4 has no pseudo header
+        const std::size_t addresses = start + (ipv6 ? 8 : 12);
+        sum = wire::add_sums(sum, wire::sum_bytes(bytes.subspan(addresses, ipv6 ? 32 : 8)));
+        sum = wire::add_sums(sum, static_cast<std::uint32_t>(proto) + wire::fold_sum(size));
+    }
+    out.patch16(header + at, proto == kProtoUdp ? wire::finish_udp_sum(sum) : wire::finish_sum(sum));
+}
+
+void put_ipv4(Writer& out, const FlowKey& key, const Rest& rest) {
     const std::size_t start = out.size();
     const auto frag = key.get(key::kIpFrag);
     const unsigned offset = (frag & kFragLater) != 0 ? kLaterOffset : 0;
@@ -83,12 +125,12 @@ void put_ipv4(Writer& out, const FlowKey& key) {
     out.put(key.get(key::kIpTtl), 1), out.put(key.get(key::kIpProto), 1);
     out.put(0, 2);  // checksum
     out.put(key.get(key::kIpv4Src), 4), out.put(key.get(key::kIpv4Dst), 4);
-    put_transport(out, key, false);
+    put_upper(out, key, false, rest, start);
     out.patch16(start + 2, out.size() - start);
     out.patch16(start + 10, wire::internet_checksum(std::span(out.bytes()).subspan(start, 20)));
 }
 
-void put_ipv6(Writer& out, const FlowKey& key) {
+void put_ipv6(Writer& out, const FlowKey& key, const Rest& rest) {
     const std::size_t start = out.size();
     const auto frag = key.get(key::kIpFrag);
     const auto proto = key.get(key::kIpProto);
@@ -102,7 +144,7 @@ void put_ipv6(Writer& out, const FlowKey& key) {
         out.put(offset | (offset == 0 ? 1 : 0), 2);
         out.put(1, 4);
     }
-    put_transport(out, key, true);
+    put_upper(out, key, true, rest, start);
     out.patch16(start + 4, out.size() - start - 40);
 }
 
@@ -120,10 +162,7 @@ void put_tag(Writer& out, std::uint64_t tci, std::uint64_t tpid) {
     out.put(tci & ~std::uint64_t{kVlanPresent}, 2);
 }
 
-}  // namespace
-
-std::vector<std::uint8_t> compose_packet(const FlowKey& key) {
-    Writer out;
+void put_frame(Writer& out, const FlowKey& key, const Rest& rest) {
     out.put(key.get(key::kEthDst), 6), out.put(key.get(key::kEthSrc), 6);
     put_tag(out, key.get(key::kVlanTci), key.get(key::kVlanTpid));
     put_tag(out, key.get(key::kVlan1Tci), key.get(key::kVlan1Tpid));
@@ -131,11 +170,9 @@ std::vector<std::uint8_t> compose_packet(const FlowKey& key) {
     out.put(type, 2);
     switch (type) {
         case kTypeIpv4:
-            put_ipv4(out, key);
-            break;
+            return put_ipv4(out, key, rest);
         case kTypeIpv6:
-            put_ipv6(out, key);
-            break;
+            return put_ipv6(out, key, rest);
         case kTypeArp:
         case kTypeRarp:
             put_arp(out, key);
@@ -148,7 +185,22 @@ std::vector<std::uint8_t> compose_packet(const FlowKey& key) {
         default:
             break;
     }
+    for (const std::uint8_t byte : rest.payload)
+        out.put(byte, 1);
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> compose_packet(const FlowKey& key) {
+    Writer out;
+    put_frame(out, key, {});
     if (out.size() < kMinFrame) out.zeros(kMinFrame - out.size());
+    return std::move(out.bytes());
+}
+
+std::vector<std::uint8_t> compose_packet(const FlowKey& key, std::span<const std::uint8_t> payload) {
+    Writer out;
+    put_frame(out, key, {true, payload});
     return std::move(out.bytes());
 }
 

@@ -252,6 +252,10 @@ void TraceTree::output(PortIndex index, const FlowKey& key) {
         return;
     }
     item.port = index;
+    if (last_action_) {
+        if (const auto* cut = std::get_if<OutputTruncAction>(&last_action_->kind))
+            item.truncate = cut->max_len;
+    }
     const SwitchPort* port = switch_.find_port(index);
     if (port && port->config.port.type == "patch") {
         const SwitchPort* peer = switch_.find_port(port->port->patch_peer());
@@ -343,6 +347,7 @@ void TraceTree::commit(const Run& run, FlowKey& base, std::vector<std::string>& 
         for (auto& change : odp_changes(base, item.key))
             out.push_back(std::move(change));
         base = item.key;
+        if (item.truncate != 0) out.push_back(fmt::format("trunc({})", item.truncate));
         out.push_back(item.controller.empty() ? fmt::format("{}", odp_port(item.port)) : item.controller);
     }
 }

@@ -29,6 +29,7 @@ class TraceTree final : public pipeline::TraceSink {
     void note(std::string_view text, unsigned depth) override;
     void output(PortIndex index, const FlowKey& key) override;
     void drop(std::string_view reason) override;
+    void end(const FlowKey& key) override { last_key_ = key; }
 
     /// The steps, from the first "bridge(...)" on.
     std::string format_steps() const;
@@ -55,6 +56,7 @@ class TraceTree final : public pipeline::TraceSink {
         FlowKey key;
         std::string controller;  ///< non-empty: goes to the controller
         std::unique_ptr<Run> inner;
+        std::uint32_t truncate = 0;  ///< to that many bytes; 0: whole
     };
     struct Run {
         unsigned bridge = 0;

@@ -267,9 +267,10 @@ void Writer::nsh() {
     if (eth_type_ != 0x894f) return;
     for (const std::string_view name : {"nsh_flags", "nsh_ttl", "nsh_mdtype", "nsh_np", "nsh_spi", "nsh_si",
                                         "nsh_c1", "nsh_c2", "nsh_c3", "nsh_c4"}) {
-        // Context headers print 0 as "0x0", unlike every other number.
+        // The path and context headers print 0 as "0x0", unlike every other number.
         const FieldInfo& field = field_info(field_by_name(name));
-        const bool zero = name.starts_with("nsh_c") && field_get(field, match_.value).is_zero();
+        const bool zero =
+            (name == "nsh_spi" || name.starts_with("nsh_c")) && field_get(field, match_.value).is_zero();
         if (zero && field_mask(field, match_) == field_value_mask(field)) {
             put(name, "0x0");
         } else {

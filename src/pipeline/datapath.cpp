@@ -37,7 +37,11 @@ Rcu::Point Datapath::publish() {
     return rcu_.point();
 }
 
-PortIndex Datapath::allocate_index() {
+PortIndex Datapath::allocate_index(PortIndex wish) {
+    if (to_int(wish) < index_used_.size() && !index_used_[to_int(wish)]) {
+        index_used_[to_int(wish)] = true;
+        return wish;
+    }
     const auto it = std::find(index_used_.begin(), index_used_.end(), false);
     if (it == index_used_.end()) return PortIndex::kNone;
     *it = true;

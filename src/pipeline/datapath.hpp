@@ -133,7 +133,8 @@ class Datapath {
     Version version() const noexcept { return version_.load(std::memory_order_acquire); }
 
     // Control thread: topology.
-    PortIndex allocate_index();           ///< kNone when kMaxPorts are in use
+    /// `wish` if it is free, else the lowest that is; kNone when kMaxPorts are in use.
+    PortIndex allocate_index(PortIndex wish = PortIndex::kNone);
     void release_index(PortIndex index);  ///< reused after a grace period
     unsigned allocate_bridge_index();
     void release_bridge_index(unsigned index);

@@ -514,6 +514,7 @@ void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Pac
         } else {
             run_table(set, group, path, 0, Entry::kFirst);
         }
+        if (trace) trace->end(set.key[0]);
         finish(set, path);
     }
     pop_set();

@@ -193,7 +193,7 @@ Executor::Impl::Unicast Executor::Impl::normal_one(PacketSet& set, unsigned i, c
     const std::uint64_t dst = key.get(key::kEthDst);
     if (ingress) {
         if (!bridge.forward_bpdu && wire::eth::is_bridge_reserved(dst)) {
-            return refuse(DropReason::kReservedMac, "multicast destination is reserved, dropping");
+            return refuse(DropReason::kReservedMac, "packet has reserved destination MAC, dropping");
         }
         if (!bridge.flood_vlans || !bridge.flood_vlans->test(vlan))
             learn(path, key.get(key::kEthSrc), vlan, in_port);
@@ -205,6 +205,11 @@ Executor::Impl::Unicast Executor::Impl::normal_one(PacketSet& set, unsigned i, c
         output_one(set, i, path, index, tags);
         return Unicast{index, tags};
     };
+    // The address that is being learned from this very packet.
+    const bool to_itself = ingress && !trace && dst == key.get(key::kEthSrc) &&
+                           !(bridge.flood_vlans && bridge.flood_vlans->test(vlan));
+    if (to_itself && !is_multicast(dst))
+        return refuse(DropReason::kNormalSamePort, "learned port is input port, dropping");
     if (!is_multicast(dst)) {
         if (const auto known = bridge.fdb->lookup(dst, vlan)) {
             const PortIndex out = bridge.find(*known);
@@ -220,9 +225,7 @@ Executor::Impl::Unicast Executor::Impl::normal_one(PacketSet& set, unsigned i, c
         }
     }
     if (trace) {
-        trace->note(
-            is_multicast(dst) ? "multicast traffic, flooding" : "no learned MAC for destination, flooding",
-            path.depth);
+        trace->note("no learned MAC for destination, flooding", path.depth);
     }
     for (const PortIndex member : bridge.members) {
         const PortEntry& port = topology->ports[to_int(member)];

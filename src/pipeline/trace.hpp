@@ -29,6 +29,8 @@ class TraceSink {
     /// The packet, as `key`, would leave by datapath port `index` here (or go to the controller: kNone).
     virtual void output(PortIndex index, const FlowKey& key) = 0;
     virtual void drop(std::string_view reason) = 0;
+    /// The packet came to the end of the first bridge as `key`.
+    virtual void end(const FlowKey& key) = 0;
 };
 
 }  // namespace sluice::pipeline

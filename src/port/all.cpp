@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "port/dpdk/dpdk_port.hpp"
+#include "port/dummy/dummy_port.hpp"
 #include "port/options.hpp"
 #include "port/patch/patch_port.hpp"
 #include "port/port.hpp"
@@ -11,6 +12,8 @@
 
 namespace sluice {
 namespace {
+
+DummyLevel level = DummyLevel::kNone;
 
 /// What the kernel (IFNAMSIZ) and Open vSwitch's directory names allow at most.
 constexpr std::size_t kMaxNameBytes = 64;
@@ -25,10 +28,8 @@ Result<void> check_name(const std::string& name) {
     return {};
 }
 
-}  // namespace
-
-const std::vector<PortKind>& port_kinds() {
-    static const std::vector<PortKind> kinds{
+std::vector<PortKind> list_kinds() {
+    std::vector<PortKind> kinds{
         {"system", "any kernel interface; options io=auto|af_packet|af_xdp, n_rxq, kernel-stack=drop|pass",
          SystemPort::create},
         {"internal", "a kernel TAP made for the port; options n_rxq", TapPort::create},
@@ -37,6 +38,34 @@ const std::vector<PortKind>& port_kinds() {
          DpdkPort::create},
         {"patch", "options peer=<name of the other patch port>", PatchPort::create},
     };
+    if (level == DummyLevel::kNone) return kinds;
+    for (auto& kind : kinds) {
+        if (is_dummy_type(kind.type)) kind.create = DummyPort::create;
+    }
+    for (const char* type : {"dummy", "dummy-internal", "dummy-pmd"})
+        kinds.push_back({type, "options n_rxq, ifindex, pcap, rxq_pcap, tx_pcap", DummyPort::create});
+    return kinds;
+}
+
+}  // namespace
+
+void set_dummy_level(DummyLevel wanted) {
+    level = wanted;
+}
+
+DummyLevel dummy_level() {
+    return level;
+}
+
+bool is_dummy_type(std::string_view type) {
+    if (level == DummyLevel::kNone || type == "patch") return false;
+    if (type == "dummy" || type == "dummy-internal" || type == "dummy-pmd") return true;
+    return level == DummyLevel::kOverride ||
+           (level == DummyLevel::kSystem && (type.empty() || type == "system"));
+}
+
+const std::vector<PortKind>& port_kinds() {
+    static const std::vector<PortKind> kinds = list_kinds();
     return kinds;
 }
 

@@ -43,10 +43,14 @@ struct PortState {
     std::uint32_t ifindex = 0;         ///< kernel interface, 0 if none
     std::uint64_t link_speed_bps = 0;  ///< 0: unknown
     bool full_duplex = true;
+    bool duplex_known = true;  ///< false: `full_duplex` says nothing
     std::uint64_t link_resets = 0;
     std::map<std::string, std::string>
         status;  ///< Interface:status (driver_name, ...; how and why for system ports)
 };
+
+/// A counter that a kind of port does not keep: OpenFlow says so ("?"), the database leaves it out.
+inline constexpr std::uint64_t kNotCounted = ~std::uint64_t{0};
 
 /// Counters a port keeps itself, summed over its queues. Every received and every sent frame once.
 struct PortCounters {
@@ -103,6 +107,19 @@ struct PortKind {
     /// Never blocks for long; errors say what to type instead.
     Result<std::unique_ptr<Port>> (*create)(const PortConfig& config);
 };
+/// What `--enable-dummy` asks for (ovs-vswitchd of Open vSwitch takes the same words).
+enum class DummyLevel : std::uint8_t {
+    kNone,     ///< no dummies: types dummy, dummy-internal and dummy-pmd are not known
+    kEnable,   ///< they are
+    kSystem,   ///< and ports of type system are dummies too
+    kOverride  ///< and all others but patch ports
+};
+/// Set once before the first port. Control thread.
+void set_dummy_level(DummyLevel level);
+DummyLevel dummy_level();
+/// Is a port of that Interface:type a dummy?
+bool is_dummy_type(std::string_view type);
+
 /// The list of kinds (port/all.cpp). Interface:type "" means "system".
 const std::vector<PortKind>& port_kinds();
 /// Finds the kind and creates the port; an unknown type's Error lists the known ones.

@@ -54,6 +54,7 @@ constexpr Command kCommands[] = {
     {"netdev-dpdk/get-mempool-info", "[netdev]", 0, 1, mempool_info},
     {"netdev-dpdk/set-admin-state", "[netdev] up|down", 1, 2, set_admin_state},
     {"ofproto/list", "", 0, 0, ofproto_list},
+    {"ofproto/list-tunnels", "", 0, 0, nothing},
     {"ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, kAny,
      ofproto_trace},
     {"ovs/route/show", "", 0, 0, route_show},
@@ -84,6 +85,7 @@ void add_all(Context& context) {
                                return run(context, args);
                            });
     }
+    add_lab(context);
     start_coverage(context);
 }
 

@@ -67,6 +67,9 @@ Output fdb_stats_show(Context& context, const Args& args);
 Output fdb_stats_clear(Context& context, const Args& args);
 Output fdb_add(Context& context, const Args& args);
 Output fdb_del(Context& context, const Args& args);
+// lab.cpp
+/// Commands that only --enable-dummy brings.
+void add_lab(Context& context);
 // misc.cpp
 Output exit_command(Context& context, const Args& args);
 Output memory_show(Context& context, const Args& args);

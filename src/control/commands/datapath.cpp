@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// dpif/* and dpctl/*: the datapath. There is one, "netdev@ovs-netdev", whatever a bridge's datapath_type.
+// dpif/* and dpctl/*: the datapath. There is one, "netdev@ovs-netdev", whatever a bridge's datapath_type; a
+// lab
+// (--enable-dummy) shows one a type, as tests of Open vSwitch expect.
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -19,12 +22,20 @@ namespace {
 
 constexpr const char* kName = "netdev@ovs-netdev";
 
+/// The datapath that a bridge is shown to be in.
+std::string datapath_of(const SwitchBridge& owner) {
+    if (dummy_level() == DummyLevel::kNone) return kName;
+    const std::string& type = owner.config.datapath_type.empty() ? "system" : owner.config.datapath_type;
+    return fmt::format("{0}@ovs-{0}", type);
+}
+
 bool is_datapath(const std::string& name) {
+    if (dummy_level() != DummyLevel::kNone && (name == "dummy@ovs-dummy" || name == "ovs-dummy")) return true;
     return name == kName || name == "ovs-netdev" || name == "ovs-system" || name == "system@ovs-system";
 }
 
 const char* odp_type(const std::string& type) {
-    if (type == "internal") return "tap";
+    if (type == "internal") return is_dummy_type(type) ? "dummy-internal" : "tap";
     return type.empty() ? "system" : type.c_str();
 }
 
@@ -39,10 +50,12 @@ pipeline::TableStats lookups(Switch& target) {
     return sum;
 }
 
-std::string braces(const std::map<std::string, std::string>& options) {
+/// Options as they are in effect. Of a dummy's OVS shows the number of its device only.
+std::string braces(const PortConfig& config) {
     std::string out;
-    for (const auto& [key, value] : options)
-        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", key, value);
+    for (const auto& [key, value] : config.options)
+        if (!is_dummy_type(config.type) || key == "ifindex")
+            out += fmt::format("{}{}={}", out.empty() ? "" : ", ", key, value);
     return out;
 }
 
@@ -81,7 +94,7 @@ void show_port(const SwitchPort& slot, Switch& target, bool statistics, std::str
     const PortConfig& config = slot.config.port;
     out += fmt::format("  port {}: {}", odp_port(slot.index), config.name);
     if (!config.type.empty() && config.type != "system") {
-        const std::string options = braces(config.options);
+        const std::string options = braces(config);
         out += fmt::format(" ({}{}{})", odp_type(config.type), options.empty() ? "" : ": ", options);
     }
     out += "\n";
@@ -96,15 +109,17 @@ void show_port(const SwitchPort& slot, Switch& target, bool statistics, std::str
                        c.tx_bytes);
 }
 
-}  // namespace
-
-Output dpif_show(Context& context, const Args&) {
-    Switch& target = *context.target();
-    const auto stats = lookups(target);
-    std::string out =
-        fmt::format("{}: hit:{} missed:{}\n", kName, stats.matches, stats.lookups - stats.matches);
-    for (const auto& [name, owner] : target.bridges()) {
-        out += fmt::format("  {}:\n", name);
+void show_datapath(Switch& target, const std::string& name, const std::vector<const SwitchBridge*>& bridges,
+                   std::string& out) {
+    pipeline::TableStats stats;
+    for (const SwitchBridge* owner : bridges) {
+        const auto mine = owner->bridge->flows().table_stats(0);
+        stats.lookups += mine.lookups;
+        stats.matches += mine.matches;
+    }
+    out += fmt::format("{}: hit:{} missed:{}\n", name, stats.matches, stats.lookups - stats.matches);
+    for (const SwitchBridge* owner : bridges) {
+        out += fmt::format("  {}:\n", owner->bridge->name());
         std::vector<const bridge::BridgePort*> ports;
         for (const auto& [number, port] : owner->bridge->ports())
             ports.push_back(&port);
@@ -113,13 +128,25 @@ Output dpif_show(Context& context, const Args&) {
             const SwitchPort* slot = target.find_port(port->name);
             if (!slot) continue;
             const bool patch = slot->config.port.type == "patch";
-            const std::string options = braces(slot->config.port.options);
+            const std::string options = braces(slot->config.port);
             out += fmt::format("    {} {}/{}: ({}{}{})\n", port->name,
                                port->number == OfPort::kLocal ? 65534 : to_int(port->number),
                                patch ? "none" : fmt::format("{}", odp_port(slot->index)),
                                odp_type(slot->config.port.type), options.empty() ? "" : ": ", options);
         }
     }
+}
+
+}  // namespace
+
+Output dpif_show(Context& context, const Args&) {
+    Switch& target = *context.target();
+    std::map<std::string, std::vector<const SwitchBridge*>> datapaths;
+    for (const auto& [name, owner] : target.bridges())
+        datapaths[datapath_of(*owner)].push_back(owner.get());
+    std::string out;
+    for (const auto& [name, bridges] : datapaths)
+        show_datapath(target, name, bridges, out);
     return out;
 }
 
@@ -157,12 +184,15 @@ Output dpctl_show(Context& context, const Args& args) {
         }
     }
     const auto stats = lookups(target);
+    std::string datapath = kName;
+    if (!target.bridges().empty()) datapath = datapath_of(*target.bridges().begin()->second);
     std::size_t flows = 0;
     for (const auto& [name, owner] : target.bridges())
         flows += owner->bridge->flows().flow_count();
-    std::string out = fmt::format("{}:\n  lookups: hit:{} missed:{} lost:0\n  flows: {}\n", kName,
+    std::string out = fmt::format("{}:\n  lookups: hit:{} missed:{} lost:0\n  flows: {}\n", datapath,
                                   stats.matches, stats.lookups - stats.matches, flows);
-    out += "  port 0: ovs-netdev (tap)\n";
+    out += fmt::format("  port 0: {} ({})\n", datapath.substr(datapath.find('@') + 1),
+                       dummy_level() == DummyLevel::kNone ? "tap" : "dummy-internal");
     if (statistics) {
         out +=
             "    RX packets:0 errors:0 dropped:0 overruns:0 frame:0\n"

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random OpenFlow programs in the syntax of ovs-ofctl. No two rules of a table have the same priority: what would
+happen between them is undefined."""
+from packets import GROUP_MACS, IP4S, IP6S, L4S, LABELS, MACS, VIDS
+
+TABLES = 5
+PORT_COUNT = 6
+# What may be switched off by name (--without).
+FEATURES = ["normal", "vlan", "mpls", "stack", "clone", "write", "resubmit", "move", "truncate", "local", "mods",
+            "metadata"]
+
+REGISTERS = ["reg0", "reg1", "reg2", "reg15"]
+NXM = {"reg%d" % n: "NXM_NX_REG%d" % n for n in range(16)}
+
+
+class Rule:
+    def __init__(self, table, priority, match, actions, cookie=0):
+        self.table, self.priority, self.match, self.actions, self.cookie = table, priority, match, actions, cookie
+
+    def text(self):
+        head = ["table=%d" % self.table, "priority=%d" % self.priority, "cookie=%d" % self.cookie] + self.match
+        return "%s,actions=%s" % (",".join(head), ",".join(self.actions) or "drop")
+
+    def with_actions(self, actions):
+        return Rule(self.table, self.priority, self.match, actions, self.cookie)
+
+    def with_match(self, match):
+        return Rule(self.table, self.priority, match, self.actions, self.cookie)
+
+
+class Program:
+    """Rules, then steps: ("packet", port, bytes) or ("mod", "flow delete table=1")."""
+
+    def __init__(self, rules, steps, groups=()):
+        self.rules, self.steps, self.groups = rules, steps, list(groups)
+
+    def bundle(self, had_groups):
+        lines = ["flow delete"] + ["group delete"] * had_groups + ["group add " + group for group in self.groups]
+        return "\n".join(lines + ["flow add " + rule.text() for rule in self.rules]) + "\n"
+
+    def replaced(self, **parts):
+        return Program(parts.get("rules", self.rules), parts.get("steps", self.steps), parts.get("groups", self.groups))
+
+    def text(self):
+        lines = ["group " + group for group in self.groups] + ["flow  " + rule.text() for rule in self.rules]
+        for step in self.steps:
+            lines.append("packet %s %s" % (step[1], step[2].hex()) if step[0] == "packet" else "mod   " + step[1])
+        return "\n".join("  " + line for line in lines)
+
+
+class Programs:
+    def __init__(self, random, features):
+        self.random, self.features = random, features
+
+    def chance(self, p):
+        return self.random.random() < p
+
+    def pick(self, values):
+        return self.random.choice(values)
+
+    def has(self, feature):
+        return feature in self.features
+
+    def some(self, values, most):
+        return [v for v in values if self.chance(0.35)][:most]
+
+    # --- matches -----------------------------------------------------------------------------------------
+
+    def masked(self, name, values, masks):
+        text = "%s=%s" % (name, self.pick(values))
+        return text + "/" + self.pick(masks) if self.chance(0.25) else text
+
+    def vlan_match(self):
+        return self.pick([["vlan_tci=0x0000"], ["vlan_tci=0x0000/0x1fff"], ["vlan_tci=0x1000/0x1000"],
+                          ["dl_vlan=%d" % self.pick(VIDS)], ["dl_vlan=%d" % self.pick(VIDS), "dl_vlan_pcp=%d" % self.pick([0, 3, 7])],
+                          ["dl_vlan=0xffff"], ["vlan_tci=0x%x/0x%x" % (self.pick([0x1000, 0x100a, 0x7014]), self.pick([0x1fff, 0xf000, 0x0fff]))]])
+
+    def ports_match(self, proto):
+        out = []
+        for side in self.some(["src", "dst"], 2):
+            port = self.pick(L4S)
+            mask = self.pick([0xfff0, 0xff00, 0x0001])
+            out.append("%s_%s=%d" % (proto, side, port) if self.chance(0.7) else
+                       "%s_%s=0x%x/0x%x" % (proto, side, port & mask, mask))
+        return out
+
+    def ip_match(self, six, proto):
+        out = []
+        if six:
+            for side in self.some(["src", "dst"], 2):
+                out.append(self.masked("ipv6_" + side, IP6S, ["64", "127", "ffff::", "::ff", "10"]))
+            if self.chance(0.15):
+                out.append("ipv6_label=%d" % self.pick([0, 5, 0xfffff]))
+        else:
+            for side in self.some(["src", "dst"], 2):
+                out.append(self.masked("nw_" + side, IP4S, ["8", "24", "31", "255.0.255.0", "0.0.0.3"]))
+        extra = ["nw_tos=%d" % self.pick([0, 4, 0xB8]), "nw_ecn=%d" % self.pick([0, 3]),
+                 "nw_ttl=%d" % self.pick([64, 1, 0, 255]), "ip_frag=%s" % self.pick(["no", "yes", "first", "later", "not_later"])]
+        out += self.some(extra, 1) if self.chance(0.4) else []
+        if proto in ("tcp", "udp", "sctp"):
+            out += self.ports_match(proto)
+        if proto == "tcp" and self.chance(0.2):
+            out.append("tcp_flags=" + self.pick(["+syn-ack", "+ack", "0x12", "-fin", "0x2/0x17"]))
+        if proto == "icmp":
+            out += self.some(["icmp_type=%d" % self.pick([0, 8, 3]), "icmp_code=%d" % self.pick([0, 1])], 2)
+        if proto == "icmp6":
+            kind = self.pick([128, 135, 135, 136, 136])
+            out.append("icmp_type=%d" % kind)
+            if kind in (135, 136) and self.chance(0.7):
+                out.append("icmp_code=0")
+                out += self.some([self.masked("nd_target", IP6S, ["64", "ffff::"]),
+                                  "nd_%s=%s" % ("sll" if kind == 135 else "tll", self.pick(MACS))], 2)
+        return out
+
+    def match(self, table):
+        """(match items, what the packet is known to be)."""
+        out, known = [], {"l3": None, "proto": None, "vlan": None}
+        if self.chance(0.3):
+            out.append("in_port=%s" % self.pick(["1", "2", "3", "4", "5", "6", "LOCAL"]))
+        if self.chance(0.2):
+            out.append(self.masked("dl_src", MACS, ["ff:ff:ff:00:00:00", "00:00:00:00:00:01"]))
+        if self.chance(0.2):
+            out.append(self.masked("dl_dst", MACS + GROUP_MACS, ["01:00:00:00:00:00", "00:00:00:00:00:03"]))
+        if self.chance(0.25):
+            vlan = self.vlan_match()
+            known["vlan"] = "yes" if vlan[0].startswith("dl_vlan=") and "0xffff" not in vlan[0] else None
+            out += vlan
+        if table > 0 and self.chance(0.3):
+            register, value = self.pick(REGISTERS), self.pick([0, 1, 2, 0x10])
+            out.append("%s=%d" % (register, value) if self.chance(0.7) else "%s=%d/0x3" % (register, value & 3))
+        if table > 0 and self.has("metadata") and self.chance(0.15):
+            out.append("metadata=%d/0xff" % self.pick([0, 1, 5]))
+        kind = self.pick([None, None, "ip", "tcp", "udp", "icmp", "sctp", "ipv6", "tcp6", "udp6", "icmp6", "sctp6", "arp", "rarp",
+                          "mpls", "mplsm", "type"])
+        if kind in ("ip", "tcp", "udp", "icmp", "sctp", "ipv6", "tcp6", "udp6", "icmp6", "sctp6"):
+            six = kind.endswith("6")
+            proto = kind if kind == "icmp6" else kind.rstrip("6")
+            out.append(kind)
+            out += self.ip_match(six, proto)
+            known.update(l3="ip6" if six else "ip", proto=proto if proto not in ("ip", "ipv") else None)
+        elif kind in ("arp", "rarp"):
+            out.append(kind)
+            out += self.some(["arp_op=%d" % self.pick([1, 2, 3]), self.masked("arp_spa", IP4S, ["24", "0.0.0.3"]),
+                              self.masked("arp_tpa", IP4S, ["8"]), "arp_sha=%s" % self.pick(MACS), "arp_tha=%s" % self.pick(MACS)], 2)
+            known["l3"] = kind
+        elif kind in ("mpls", "mplsm") and self.has("mpls"):
+            out.append(kind)
+            out += self.some(["mpls_label=%d" % self.pick(LABELS), "mpls_tc=%d" % self.pick([0, 3]), "mpls_bos=%d" % self.pick([0, 1]),
+                              "mpls_ttl=%d" % self.pick([0, 1, 64])], 2)
+            known["l3"] = "mpls"
+        elif kind == "type":
+            out.append("dl_type=0x%x" % self.pick([0x1234, 0x88CC, 0x05FF, 0x0806, 0x8847]))
+            known["l3"] = "other"
+        return out, known
+
+    # --- actions -----------------------------------------------------------------------------------------
+
+    def output(self):
+        menu = ["output:%d" % self.random.randint(1, PORT_COUNT)] * 8 + ["IN_PORT", "output:NXM_NX_REG0[0..15]"]
+        if self.has("normal"):
+            menu += ["NORMAL", "NORMAL", "FLOOD", "ALL"]
+        if self.has("local"):
+            menu += ["LOCAL"]
+        if self.has("truncate"):
+            menu += ["output(port=%d,max_len=%d)" % (self.random.randint(1, PORT_COUNT), self.pick([14, 20, 64, 200]))]
+        return self.pick(menu)
+
+    def change(self, known):
+        """One action that changes a header the packet is known to have, or a register."""
+        menu = ["set_field:%s->eth_dst" % self.pick(MACS + GROUP_MACS), "mod_dl_src:%s" % self.pick(MACS),
+                "set_field:00:00:00:00:00:07/00:00:00:00:00:0f->eth_src",
+                "set_field:%d->%s" % (self.pick([0, 1, 2]), self.pick(REGISTERS)),
+                "load:%d->%s[%s]" % (self.pick([0, 1, 3]), NXM[self.pick(REGISTERS)], self.pick(["0..1", "0..7", "30..31"])),
+                "load:%d->NXM_NX_REG0[0..15]" % self.random.randint(0, 8)]
+        if self.has("move"):
+            menu += ["move:NXM_OF_ETH_SRC[0..15]->NXM_NX_REG0[0..15]", "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]",
+                     "move:NXM_NX_REG1[0..7]->NXM_NX_REG2[8..15]", "move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15]"]
+        if self.has("metadata"):
+            menu += ["set_field:0x5/0xff->metadata", "load:1->OXM_OF_METADATA[0..3]"]
+        l3, proto = known["l3"], known["proto"]
+        if l3 == "ip":
+            menu += ["mod_nw_src:%s" % self.pick(IP4S), "mod_nw_dst:%s" % self.pick(IP4S), "dec_ttl", "dec_ttl", "mod_nw_tos:%d" % self.pick([0, 4, 252]),
+                     "set_field:%d->nw_ecn" % self.pick([0, 3]), "mod_nw_ttl:%d" % self.pick([1, 64]), "set_field:10.9.0.0/16->ip_dst",
+                     "move:NXM_OF_IP_SRC[]->NXM_NX_REG1[]", "move:NXM_OF_IP_SRC[0..7]->NXM_OF_IP_DST[0..7]"]
+        if l3 == "ip6":
+            menu += ["set_field:%s->ipv6_src" % self.pick(IP6S), "set_field:%s->ipv6_dst" % self.pick(IP6S), "dec_ttl", "mod_nw_tos:%d" % self.pick([0, 4]),
+                     "set_field:%d->ipv6_label" % self.pick([0, 9]), "set_field:2001:db8::/32->ipv6_dst", "mod_nw_ttl:%d" % self.pick([1, 64])]
+        if proto in ("tcp", "udp", "sctp"):
+            menu += ["mod_tp_src:%d" % self.pick(L4S), "mod_tp_dst:%d" % self.pick(L4S), "set_field:%d->%s_dst" % (self.pick(L4S), proto),
+                     "move:NXM_OF_%s_SRC[]->NXM_NX_REG2[0..15]" % proto.upper() if proto != "sctp" else "set_field:7->sctp_src"]
+        if proto == "icmp":
+            menu += ["set_field:%d->icmp_type" % self.pick([0, 8]), "set_field:1->icmp_code"]
+        if l3 == "arp":
+            menu += ["set_field:%d->arp_op" % self.pick([1, 2]), "set_field:%s->arp_spa" % self.pick(IP4S), "set_field:%s->arp_tha" % self.pick(MACS),
+                     "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[]", "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[]"]
+        return self.pick(menu)
+
+    def stack_pair(self, known):
+        fields = ["NXM_NX_REG0[]", "NXM_NX_REG1[0..15]", "NXM_OF_ETH_DST[]", "NXM_OF_ETH_SRC[0..31]", "NXM_OF_IN_PORT[]"]
+        targets = ["NXM_NX_REG2[]", "NXM_OF_ETH_DST[]", "NXM_NX_REG0[0..15]", "NXM_OF_ETH_SRC[16..47]"]
+        return ["push:" + self.pick(fields)] * self.pick([1, 1, 2]) + ["pop:" + self.pick(targets)] * self.pick([1, 1, 2])
+
+    def tags(self, known):
+        menu = ["push_vlan:0x8100", "push_vlan:0x88a8", "mod_vlan_vid:%d" % self.pick([1, 10, 20]), "mod_vlan_pcp:%d" % self.pick([0, 5]), "strip_vlan",
+                "pop_vlan"]
+        action = self.pick(menu)
+        out = [action]
+        if action.startswith("push_vlan") and self.chance(0.7):
+            out.append("set_field:%d->vlan_vid" % (4096 + self.pick([1, 10, 20])))
+        return out
+
+    def labels(self, known):
+        """MPLS actions; they may change what the packet is known to be."""
+        if known["l3"] == "mpls":
+            menu = [["set_mpls_label:%d" % self.pick(LABELS)], ["set_mpls_tc:%d" % self.pick([0, 5])], ["set_mpls_ttl:%d" % self.pick([1, 33])], ["dec_mpls_ttl"],
+                    ["push_mpls:0x8847"], ["pop_mpls:0x8847"]]
+            return self.pick(menu)
+        kind = self.pick(["0x8847", "0x8848"])
+        known["l3"], known["proto"] = "mpls", None
+        return ["push_mpls:" + kind] + self.pick([[], ["set_mpls_label:%d" % self.pick(LABELS)], ["set_mpls_ttl:9"]])
+
+    def onward(self, table):
+        to = self.random.randint(table + 1, TABLES - 1)
+        return self.pick(["resubmit(,%d)" % to] * 4 + ["resubmit(%d,%d)" % (self.random.randint(1, PORT_COUNT), to)])
+
+    def actions(self, table, known, depth=0):
+        known = dict(known)
+        out = []
+        for _ in range(self.random.randint(0, 4)):
+            kind = self.random.random()
+            if kind < 0.34:
+                out.append(self.output())
+            elif kind < 0.64:
+                out.append(self.change(known))
+            elif kind < 0.74 and self.has("vlan"):
+                out += self.tags(known)
+            elif kind < 0.78 and self.has("stack"):
+                out += self.stack_pair(known)
+            elif kind < 0.84 and self.has("mpls") and known["l3"]:
+                out += self.labels(known)
+            elif kind < 0.94 and self.has("resubmit") and table < TABLES - 1:
+                out.append(self.onward(table))
+            elif kind < 0.98 and self.has("clone") and depth < 2:
+                out.append("clone(%s)" % ",".join(self.actions(table, known, depth + 1) or [self.output()]))
+            elif depth == 0 and self.chance(0.3):
+                out.append(self.pick(["exit", "note:01.02.03.04.05.06"]))
+        return out
+
+    def instructions(self, table, known):
+        """Actions, then what OpenFlow 1.1 calls instructions."""
+        out = self.actions(table, known)
+        if self.has("write") and self.chance(0.12):
+            inner = []
+            for action in self.pick([["output:%d" % self.random.randint(1, PORT_COUNT)], ["pop_vlan", "output:2"], ["set_field:%s->eth_dst" % self.pick(MACS), "output:3"],
+                                     ["push_vlan:0x8100", "output:1"], ["output:4", "dec_ttl"] if known["l3"] in ("ip", "ip6") else ["output:5"]]):
+                inner.append(action)
+            if self.chance(0.2):
+                out.append("clear_actions")
+            out.append("write_actions(%s)" % ",".join(inner))
+        if self.has("metadata") and self.chance(0.1):
+            out.append("write_metadata:0x%x/0xff" % self.pick([1, 5]))
+        if self.has("write") and table < TABLES - 1 and self.chance(0.25):
+            out.append("goto_table:%d" % self.random.randint(table + 1, TABLES - 1))
+        if not out or not any(word in ",".join(out) for word in ("output", "NORMAL", "resubmit", "goto", "FLOOD", "ALL")):
+            if self.chance(0.8):
+                at = next((n for n, a in enumerate(out) if a.startswith(("write_", "clear_", "goto_"))), len(out))
+                out.insert(at, self.output())
+        return out
+
+    def rule(self, table, priority):
+        match, known = self.match(table)
+        return Rule(table, priority, match, self.instructions(table, known), self.pick([0, 1, 7]))
+
+    def program(self, packets, packet_count):
+        rules = []
+        for table in range(TABLES):
+            count = self.random.randint(1, 8 if table == 0 else 5)
+            priorities = self.random.sample(range(1, 40), count)
+            rules += [self.rule(table, priority) for priority in priorities]
+            if self.chance(0.7):
+                rules.append(Rule(table, 0, [], self.instructions(table, {"l3": None, "proto": None, "vlan": None})))
+        steps = [("packet", self.pick(["p1", "p2", "p3", "p4", "p5", "p6", "br0"] if self.has("local") else ["p1", "p2", "p3", "p4"]), packets.frame())
+                 for _ in range(packet_count)]
+        if self.has("mods") and self.chance(0.3):
+            for _ in range(self.random.randint(1, 3)):
+                steps.insert(self.random.randrange(len(steps)), ("mod", self.mod(rules)))
+        return Program(rules, steps)
+
+    def mod(self, rules):
+        rule = self.pick(rules)
+        table = self.random.randrange(TABLES)
+        match = ",".join(["table=%d" % rule.table, "priority=%d" % rule.priority] + rule.match)
+        actions = self.instructions(TABLES - 1, {"l3": None, "proto": None, "vlan": None})
+        return self.pick(["flow add " + self.rule(table, self.random.randint(50, 90)).text(), "flow delete_strict " + match,
+                          "flow modify_strict %s,actions=%s" % (match, ",".join(actions) or "drop"), "flow delete table=%d,ip" % table,
+                          "flow modify table=%d,cookie=7/-1,actions=output:1" % table])

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two switches side by side, each with a database and a run directory of its own, driven packet by packet."""
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import time
+
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+PORTS = ["p1", "p2", "p3", "p4", "p5", "p6"]
+LIMIT = 60  # seconds for any one command
+
+
+class Trouble(Exception):
+    """The set-up failed, or a switch stopped answering."""
+
+
+class Control:
+    """A control socket held open: ovs-appctl without the process."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(LIMIT)
+        self.sock.connect(path)
+        self.buffer = ""
+        self.decoder = json.JSONDecoder()
+        self.next_id = 0
+
+    def __call__(self, method, *params):
+        """(text, None) or (None, error text)."""
+        self.next_id += 1
+        self.sock.sendall(json.dumps({"id": self.next_id, "method": method, "params": list(params)}).encode())
+        while True:
+            try:
+                reply, end = self.decoder.raw_decode(self.buffer)
+                self.buffer = self.buffer[end:].lstrip()
+                return reply["result"], reply["error"]
+            except ValueError:
+                data = self.sock.recv(1 << 16)
+                if not data:
+                    raise Trouble("the switch closed its control socket (crashed?)") from None
+                self.buffer += data.decode()
+
+
+class Capture:
+    """Frames appended to a capture file since the last look."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        self.rest = b""
+        self.header_seen = False
+
+    def take(self):
+        self.rest += self.file.read()
+        if not self.header_seen:
+            if len(self.rest) < 24:
+                return []
+            self.rest, self.header_seen = self.rest[24:], True
+        frames, at = [], 0
+        while len(self.rest) - at >= 16:
+            size = struct.unpack_from("=I", self.rest, at + 8)[0]
+            if len(self.rest) - at - 16 < size:
+                break
+            frames.append(self.rest[at + 16:at + 16 + size])
+            at += 16 + size
+        self.rest = self.rest[at:]
+        return frames
+
+
+class Switch:
+    def __init__(self, name, folder, daemon, settings):
+        self.name, self.folder = name, folder
+        os.makedirs(folder)
+        self.env = dict(os.environ, OVS_RUNDIR=folder, OVS_DBDIR=folder, OVS_LOGDIR=folder, OVS_SYSCONFDIR=folder)
+        self.processes = []
+        self.run("ovsdb-tool", "create", folder + "/conf.db", SCHEMA)
+        self.run("ovsdb-server", "--detach", "--no-chdir", "--pidfile", "-vconsole:off", "--log-file",
+                 "--remote=punix:%s/db.sock" % folder, folder + "/conf.db")
+        self.run("ovs-vsctl", "--no-wait", "init")
+        for setting in settings:
+            self.run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", setting)
+        self.run(daemon, "unix:%s/db.sock" % folder, "--enable-dummy=override", "--disable-system", "--detach",
+                 "--no-chdir", "--pidfile=%s/ovs-vswitchd.pid" % folder, "-vconsole:off",
+                 "--log-file=%s/switch.log" % folder)
+        self.pid = int(open(folder + "/ovs-vswitchd.pid").read())
+        self.control = Control("%s/ovs-vswitchd.%d.ctl" % (folder, self.pid))
+        self.had_groups = False
+        self.set_up_bridge()
+
+    def run(self, *command, ok=True, text=None):
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=LIMIT, input=text)
+        if ok and done.returncode:
+            raise Trouble("%s: %s: %s" % (self.name, " ".join(command[:3]), done.stderr.strip()))
+        return done
+
+    def set_up_bridge(self):
+        command = ["ovs-vsctl", "--timeout=30", "add-br", "br0", "--", "set", "bridge", "br0", "fail_mode=secure",
+                   "datapath_type=netdev", "other_config:hwaddr=aa:55:aa:55:00:00", "other_config:datapath-id=1",
+                   "protocols=" + ",".join("OpenFlow1%d" % v for v in range(6))]
+        for number, port in enumerate(PORTS, 1):
+            command += ["--", "add-port", "br0", port, "--", "set", "interface", port, "type=dummy",
+                        "ofport_request=%d" % number, "options:tx_pcap=%s/%s.pcap" % (self.folder, port)]
+        command += ["--", "set", "port", "p5", "tag=10", "--", "set", "port", "p6", "trunks=10,20"]
+        command += ["--", "set", "interface", "br0", "options:tx_pcap=%s/br0.pcap" % self.folder]
+        self.run(*command)
+        self.captures = {port: Capture("%s/%s.pcap" % (self.folder, port)) for port in PORTS + ["br0"]}
+        text, error = self.control("time/stop")
+        if error:
+            raise Trouble("%s: time/stop: %s" % (self.name, error))
+
+    def load(self, program):
+        """Replaces everything by the program's bundle; the error text, or ""."""
+        self.control("fdb/flush", "br0")
+        done = self.run("ovs-ofctl", "-O", "OpenFlow15", "bundle", "br0", "-", ok=False, text=program.bundle(self.had_groups))
+        if done.returncode == 0:
+            self.had_groups = bool(program.groups)
+        return done.stderr.strip() if done.returncode else ""
+
+    def receive(self, port, frame):
+        text, error = self.control("netdev-dummy/receive", port, frame.hex())
+        if error:
+            raise Trouble("%s: receive: %s" % (self.name, error))
+
+    def finish(self):
+        """Everything received so far is processed when this returns."""
+        for _ in range(2):
+            self.control("version")
+
+    def outputs(self):
+        return {port: capture.take() for port, capture in self.captures.items()}
+
+    def dump(self, what, *arguments):
+        return self.run("ovs-ofctl", "-O", "OpenFlow15", "--no-names", what, "br0", *arguments).stdout
+
+    def memory_kib(self):
+        for line in open("/proc/%d/status" % self.pid):
+            if line.startswith("VmRSS"):
+                return int(line.split()[1])
+        return 0
+
+    def alive(self):
+        try:
+            with open("/proc/%d/stat" % self.pid) as stat:
+                return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+    def stop(self):
+        """Ends the two daemons of this switch, by their pids."""
+        pids = []
+        for name in ("ovs-vswitchd.pid", "ovsdb-server.pid"):
+            try:
+                pids.append(int(open("%s/%s" % (self.folder, name)).read()))
+            except (OSError, ValueError):
+                pass
+        for pid in pids:
+            try:
+                os.kill(pid, 15)
+            except OSError:
+                pass
+        deadline = time.time() + 5
+        while time.time() < deadline and any(os.path.exists("/proc/%d" % pid) for pid in pids):
+            time.sleep(0.02)
+
+
+def find_ovs():
+    for path in ("/usr/lib/openvswitch-switch/ovs-vswitchd", "/usr/sbin/ovs-vswitchd"):
+        if os.access(path, os.X_OK) and shutil.which("ovsdb-server"):
+            return path
+    return None
