@@ -118,6 +118,7 @@ void apply(const Traffic& source, const Edit& edit, std::uint64_t flow, Edited& 
             out.shift -= static_cast<std::ptrdiff_t>(edit.value);
             return;
         case Edit::Kind::kPort:
+        case Edit::Kind::kNotPort:
         case Edit::Kind::kNone:
             return;
     }
@@ -162,6 +163,7 @@ Verdict judge(const Traffic& source, std::span<const Edit> edits, std::uint64_t 
     for (const Edit& edit : edits) {
         if (edit.kind == Edit::Kind::kNone) return Verdict::kWrongPort;
         if (edit.kind == Edit::Kind::kPort && edit.formula(flow) != edit.value) return Verdict::kWrongPort;
+        if (edit.kind == Edit::Kind::kNotPort && edit.formula(flow) == edit.value) return Verdict::kWrongPort;
         if (edit.kind == Edit::Kind::kSet && source.find(edit.field) == nullptr) return Verdict::kWrongBytes;
         apply(source, edit, flow, out);
     }

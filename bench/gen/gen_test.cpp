@@ -124,13 +124,17 @@ TEST(Judge, AcceptsTheFrameWithTheExpectedChangesAndNoOther) {
 }
 
 TEST(Judge, KnowsWhichFlowsBelongToThePort) {
-    const Traffic from = traffic({});
+    const Traffic from = traffic({{"vary", "tp_src:16"}});
     const Traffic sink = traffic({{"expect", "port:1:1"}});
     const Traffic none = traffic({{"expect", "none"}});
+    const Traffic others = traffic({{"expect", "not_port:1:1"}});
     std::array<std::uint8_t, kMaxHead> want{};
     const auto frame = written(from, 3);
     EXPECT_EQ(judge(from, sink.expect, 3, std::span(frame).first(60), 60, want), Verdict::kRight);
     EXPECT_EQ(judge(from, sink.expect, 2, std::span(frame).first(60), 60, want), Verdict::kWrongPort);
+    EXPECT_EQ(judge(from, others.expect, 2, std::span(frame).first(42), 60, want), Verdict::kWrongBytes)
+        << "those of flow 3";
+    EXPECT_EQ(judge(from, others.expect, 3, std::span(frame).first(60), 60, want), Verdict::kWrongPort);
     EXPECT_EQ(judge(from, none.expect, 3, std::span(frame).first(60), 60, want), Verdict::kWrongPort);
 }
 

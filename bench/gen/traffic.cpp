@@ -244,16 +244,16 @@ Result<Edit> parse_edit(std::string_view item) {
     if (name == "push_vlan") return one_number(Edit::Kind::kPushVlan, 0xFFFF);
     if (name == "skip") return one_number(Edit::Kind::kSkip, 128);
     if (name == "strip") return one_number(Edit::Kind::kStrip, 128);
-    // set:FIELD:VALUE[:FORMULA] and port:VALUE:FORMULA
+    // set:FIELD:VALUE[:FORMULA], port:VALUE:FORMULA and not_port:VALUE:FORMULA
     const bool set = name == "set";
     const std::size_t value_at = set ? 2 : 1;
-    if ((!set && name != "port") || parts.size() < value_at + (set ? 1 : 2))
+    if ((!set && name != "port" && name != "not_port") || parts.size() < value_at + (set ? 1 : 2))
         return make_error(
             EINVAL,
             "generator: expect={}: there are none, dec_ttl, pop_vlan, push_vlan:TCI, skip:N, strip:N, "
-            "set:FIELD:VALUE[:BITS:POS:SHR:MUL] and port:VALUE:BITS[:POS[:SHR[:MUL]]]",
+            "set:FIELD:VALUE[:BITS:POS:SHR:MUL], port:VALUE:BITS[:POS[:SHR[:MUL]]] and not_port",
             item);
-    edit.kind = set ? Edit::Kind::kSet : Edit::Kind::kPort;
+    edit.kind = set ? Edit::Kind::kSet : name == "port" ? Edit::Kind::kPort : Edit::Kind::kNotPort;
     if (set) edit.field = parts[1];
     auto value = number(item, parts[value_at], 0, ~std::uint64_t{0});
     if (!value) return value.error();

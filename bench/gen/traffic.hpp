@@ -54,11 +54,21 @@ struct Vary {
 
 /// A change that the switch is expected to make, in order.
 struct Edit {
-    enum class Kind : std::uint8_t { kSet, kDecTtl, kPushVlan, kPopVlan, kSkip, kStrip, kPort, kNone };
+    enum class Kind : std::uint8_t {
+        kSet,
+        kDecTtl,
+        kPushVlan,
+        kPopVlan,
+        kSkip,
+        kStrip,
+        kPort,
+        kNotPort,
+        kNone
+    };
     Kind kind = Kind::kNone;
-    std::string field;  // kSet
-    std::uint64_t value =
-        0;  // kSet: base; kPushVlan: TCI; kSkip, kStrip: bytes; kPort: value that the formula must give
+    std::string field;        // kSet
+    std::uint64_t value = 0;  // kSet: base; kPushVlan: TCI; kSkip, kStrip: bytes; kPort, kNotPort: value that
+                              // the formula must, must not give
     Formula formula;
 };
 

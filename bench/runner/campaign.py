@@ -49,7 +49,7 @@ def median_of(rounds):
     good = [r for r in rounds if "failed" not in r]
     if not good:
         return None
-    key = kinds.main_figure
+    key = lambda figures: figures.get("main")  # noqa: E731
     values = sorted(key(r) for r in good if key(r) is not None)
     if not values:
         return dict(good[-1], least=None, most=None)
