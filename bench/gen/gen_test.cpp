@@ -71,6 +71,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Case{"plain", {}},
         Case{"tuple", {{"vary", "nw_src:24/nw_dst:20:0:3:2654435761/tp_src:14/tp_dst:14:0:20:40503"}}},
+        Case{"gated",
+             {{"flows", "1000"},
+              {"vary", "dl_src:16/new.nw_src:32:0:8:11400714819323198485/new.tp_src:16"},
+              {"nw_src", "0.0.0.0"}}},
         Case{"macs", {{"vary", "dl_dst:20/dl_src:20:0:1"}}},
         Case{"prefix",
              {{"vary", "nw_dst:10:8/nw_dst:8:0:10/tp_src:16:0:4"}, {"nw_dst", "10.0.0.0"}, {"nw_ttl", "7"}}},
@@ -83,6 +87,12 @@ INSTANTIATE_TEST_SUITE_P(
               {"size", "200"},
               {"vary", "tp_src:16/tun_id:10/in_nw_src:16/in_nw_dst:16/in_tp_src:8"}}}),
     [](const auto& each) { return each.param.name; });
+
+TEST(Formula, OfNewFlowsLeavesTheOthersAlone) {
+    const Traffic from = traffic({{"flows", "1000"}, {"vary", "new.tp_src:16"}, {"tp_src", "0"}});
+    EXPECT_EQ(flow_head(from, 64, 999)[35], 0);
+    EXPECT_EQ(flow_head(from, 64, 1000)[35], 1000 & 0xFF);
+}
 
 TEST(Writer, MarksFramesWithSourceFlowAndTime) {
     const Traffic from = traffic({});

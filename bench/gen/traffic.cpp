@@ -205,13 +205,16 @@ Result<std::vector<Vary>> parse_vary(const Traffic& traffic, std::string_view te
     std::vector<Vary> out;
     if (text.empty()) return out;
     for (const std::string_view item : split(text, '/')) {
-        const auto parts = split(item, ':');
+        auto parts = split(item, ':');
+        const bool only_new = parts[0].starts_with("new.");
+        if (only_new) parts[0].remove_prefix(4);
         const Field* field = traffic.find(parts[0]);
         if (field == nullptr)
             return make_error(EINVAL, "generator: vary={}: a frame of {} has no field {}", item,
                               traffic.proto, parts[0]);
         auto parsed = formula(item, std::span(parts).subspan(1));
         if (!parsed) return parsed.error();
+        if (only_new) parsed->from = traffic.flows;
         const std::uint64_t reach = parsed->mask << parsed->pos;
         if (field->bytes < 8 && reach >> (8 * field->bytes) != 0)
             return make_error(EINVAL, "generator: vary={} reaches beyond the {} bits of {}", item,

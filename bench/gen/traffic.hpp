@@ -4,6 +4,8 @@
 //
 //     field = base + (((flow * MUL) >> SHR) mod 2^BITS) << POS        (vary=FIELD:BITS[:POS[:SHR[:MUL]]])
 //
+// `vary=new.FIELD:...` holds for flows that never come again only: the base stays for the others.
+//
 // Behind the headers stands a mark of 16 bytes: source, flow, time stamp. The sink reads it for latencies,
 // and to make the frame anew that was sent and compare it, changed as the scenario expects, with the one that
 // came.
@@ -34,8 +36,9 @@ struct Formula {
     std::uint64_t mask = 0;
     std::uint8_t shr = 0;
     std::uint8_t pos = 0;
+    std::uint64_t from = 0;  // flows with lower numbers have 0
     [[nodiscard]] std::uint64_t operator()(std::uint64_t flow) const noexcept {
-        return (((flow * mul) >> shr) & mask) << pos;
+        return flow < from ? 0 : (((flow * mul) >> shr) & mask) << pos;
     }
 };
 

@@ -39,6 +39,7 @@ void Writer::set(const Traffic& traffic, std::uint64_t source) {
     windows_ = {};
     window_count_ = 0;
     checksum_count_ = 0;
+    gated_ = std::any_of(vary.begin(), vary.end(), [](const Vary& item) { return item.formula.from != 0; });
     std::size_t used = 2;  // parts of the last window
     for (const Vary& item : vary) {
         const std::size_t start = item.field.offset & ~std::size_t{1};  // even, as checksums add

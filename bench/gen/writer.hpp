@@ -42,7 +42,7 @@ class Writer {
             std::memcpy(out + 64, from.head.data() + 64, 64);
             if (blocks_ > 2) std::memcpy(out + 128, from.head.data() + 128, 64);
         }
-        if (window_count_ != 0) patch(out, from, flow);
+        if (window_count_ != 0) gated_ ? patch<true>(out, from, flow) : patch<false>(out, from, flow);
         if (mark_ != 0) {
             const std::array<std::uint64_t, 2> mark{mark_base_ | fresh | (flow & kMarkFlowMask), stamp};
             std::memcpy(out + mark_, mark.data(), sizeof mark);
@@ -64,15 +64,18 @@ class Writer {
         std::uint32_t bytes = 0;
     };
 
+    /// kGated: some formula holds from a flow on only.
+    template <bool kGated>
     void patch(std::uint8_t* out, const Template& from, std::uint64_t flow) const noexcept {
         std::array<std::uint64_t, 3> sum = from.sum;
         for (std::size_t w = 0; w < window_count_; ++w) {
             const Window& window = windows_[w];
-            const std::uint64_t added =
-                ((((flow * window.part[0].mul) >> window.part[0].shr) & window.part[0].mask)
-                 << window.left[0]) +
-                ((((flow * window.part[1].mul) >> window.part[1].shr) & window.part[1].mask)
-                 << window.left[1]);
+            std::uint64_t added = 0;
+            for (std::size_t i = 0; i < 2; ++i) {
+                const Formula& part = window.part[i];
+                const std::uint64_t mask = kGated && flow < part.from ? 0 : part.mask;
+                added += (((flow * part.mul) >> part.shr) & mask) << window.left[i];
+            }
             const std::uint64_t value = __builtin_bswap64(from.base[w] + added);
             std::memcpy(out + window.offset, &value, sizeof value);
             sum[window.checksum] += (added >> 32) + (added & 0xFFFFFFFF);
@@ -95,6 +98,7 @@ class Writer {
     std::size_t checksum_count_ = 0;
     std::array<std::size_t, 3> checksum_at_{};
     std::array<Window, 8> windows_{};
+    bool gated_ = false;
     bool l4_checksum_ = false;
     std::size_t l3_ = 0, l4_ = 0;
     std::vector<Template> templates_;

@@ -9,6 +9,7 @@ import sys
 import time
 
 HUGE = "/proc/sys/vm/nr_hugepages"
+LEAST_HUGEPAGES = 400  # 512 MiB for a switch and what DPDK takes beside it
 INSIDE = "SLUICE_BENCH_INSIDE"
 RUN = "/run/sluice-bench"  # on a tmpfs that only we see; not world-writable, as EAL demands of a plug-in's folder
 
@@ -103,9 +104,10 @@ def reserve_hugepages(count):
     if free < count:
         set_hugepages(before + count - free)
         free = meminfo("HugePages_Free")
-        if free < count:
+        if free < LEAST_HUGEPAGES:
             set_hugepages(before)
-            sys.exit("bench: could reserve only %d of %d hugepages of 2 MiB; free memory, or reboot with hugepages=%d" % (free, count, count))
+            sys.exit("bench: could reserve only %d of at least %d hugepages of 2 MiB; free memory, or reboot with hugepages=%d" % (
+                free, LEAST_HUGEPAGES, count))
     return before
 
 

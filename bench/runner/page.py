@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page that a generator port shares (bench/gen/stats_page.hpp): its counters and its knobs."""
 import mmap
+import os
 import struct
 import time
 
 MAGIC = 0x31304E4547434C53
 CONTROL = 512
+QUEUES = 16
 KNOBS = ("generation", "enable", "rate", "flows", "new_share", "count")
 RX = ("packets", "bytes", "missed", "no_buffer", "new_flows", "polls")
 TX = ("packets", "bytes", "sampled", "checked", "unsigned", "wrong_port", "wrong_bytes", "reordered", "last_tsc")
@@ -22,24 +24,49 @@ def bucket_ticks(index):
 
 
 class Page:
+    """The counters of one port, also when the switch makes the port anew: then what the earlier one counted is added."""
+
     def __init__(self, path, deadline_s=20):
+        self.path = path
+        self.carried = None  # (received, sent, latencies) of earlier ports of this place
+        self.attach(deadline_s)
+
+    def attach(self, deadline_s):
         deadline = time.monotonic() + deadline_s
         while True:
             try:
-                with open(path, "r+b") as file:
+                with open(self.path, "r+b") as file:
+                    self.inode = os.fstat(file.fileno()).st_ino
                     self.map = mmap.mmap(file.fileno(), 0)
                 if struct.unpack_from("<Q", self.map, 0)[0] == MAGIC:
                     break
             except (OSError, ValueError):
                 pass
             if time.monotonic() > deadline:
-                raise RuntimeError("the generator port of %s did not start within %d s" % (path, deadline_s))
+                raise RuntimeError("the generator port of %s did not start within %d s" % (self.path, deadline_s))
             time.sleep(0.02)
-        self.header()
-
-    def header(self):
         (_, self.hz, self.rx_queues, self.tx_queues, self.rx_offset, self.rx_stride, self.tx_offset, self.tx_stride,
          self.buckets, self.starts) = struct.unpack_from("<10Q", self.map, 0)
+
+    def made_anew(self, wait_s=0.0):
+        """Whether the switch closed the port and opened it again since the last call; then the knobs are set as before."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                if os.stat(self.path).st_ino != self.inode:
+                    break
+            except OSError:
+                deadline = max(deadline, time.monotonic() + 0.1)  # between the two
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.005)
+        knobs = self.map[CONTROL + 8:CONTROL + 8 * len(KNOBS)]
+        self.carried = (self.received(), self.sent(), self.latencies())
+        self.map.close()
+        self.attach(10)
+        self.map[CONTROL + 8:CONTROL + 8 * len(KNOBS)] = knobs
+        self.set()
+        return True
 
     def set(self, **knobs):
         """Changes knobs; the port takes them over at its next poll."""
@@ -50,31 +77,34 @@ class Page:
         generation = struct.unpack_from("<Q", self.map, CONTROL)[0]
         struct.pack_into("<Q", self.map, CONTROL, generation + 1)
 
+    def sums(self, names, offset, stride, which):
+        rows = [struct.unpack_from("<%dQ" % len(names), self.map, offset + i * stride) for i in range(QUEUES)]
+        carried = self.carried[which] if self.carried else {}
+        return {name: sum(row[i] for row in rows) + carried.get(name, 0) for i, name in enumerate(names)}
+
     def received(self):
         """What the receive side made, summed over its queues."""
-        rows = [struct.unpack_from("<%dQ" % len(RX), self.map, self.rx_offset + i * self.rx_stride) for i in range(self.rx_queues)]
-        return {name: sum(row[i] for row in rows) for i, name in enumerate(RX)}
+        return self.sums(RX, self.rx_offset, self.rx_stride, 0)
 
     def sent(self):
         """What the transmit side took, summed over its queues."""
-        rows = [struct.unpack_from("<%dQ" % len(TX), self.map, self.tx_offset + i * self.tx_stride) for i in range(16)]
-        return {name: sum(row[i] for row in rows) for i, name in enumerate(TX)}
+        return self.sums(TX, self.tx_offset, self.tx_stride, 1)
 
     def latencies(self):
         """Two lists of counts by bucket: flows that come again, flows that don't."""
-        total = [[0] * self.buckets, [0] * self.buckets]
-        for queue in range(16):
+        total = self.carried[2] if self.carried else [[0] * self.buckets, [0] * self.buckets]
+        for queue in range(QUEUES):
             at = self.tx_offset + queue * self.tx_stride
             if struct.unpack_from("<Q", self.map, at + 16)[0] == 0:
                 continue
             for kind in (0, 1):
                 counts = struct.unpack_from("<%dQ" % self.buckets, self.map, at + LATENCY + kind * self.buckets * 8)
-                total[kind] = [a + b for a, b in zip(total[kind], counts)]
+                total = [[a + b for a, b in zip(row, counts)] if i == kind else row for i, row in enumerate(total)]
         return total
 
     def first_wrong(self):
         """The first packet that was not as expected: (what came, what should have come) in hexadecimal, or None."""
-        for queue in range(16):
+        for queue in range(QUEUES):
             at = self.tx_offset + queue * self.tx_stride + WRONG
             length = struct.unpack_from("<Q", self.map, at)[0]
             if length:

@@ -71,7 +71,9 @@ def details(who, figures, kind):
         yield "%-9s calm %.2f, under attack %.2f, after it %.2f Mpps" % (who, figures["calm_mpps"], figures["victim_mpps"], figures["after_mpps"])
     for row in figures.get("changes", []):
         yield "%-9s %-30s %s" % (who, row["change"], "failed: " + row["failed"][:120] if "failed" in row else
-                                 "blocked %8.3f ms  (lost %d, late %d; the change took %.0f ms)" % (row["blocked_ms"], row["lost"], row["late"], row["took_ms"]))
+                                 "blocked %8.3f ms  (lost %d, late %d; the change took %.0f ms%s)" % (
+                                     row["blocked_ms"], row["lost"], row["late"], row["took_ms"],
+                                     "; made port %s anew" % ", ".join(map(str, row["anew"])) if row["anew"] else ""))
 
 
 def row(case):
