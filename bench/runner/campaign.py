@@ -38,7 +38,7 @@ def one(setup, who, case, args):
         return kinds.measure(standing, args)
     except (RuntimeError, subprocess.SubprocessError, OSError, ValueError) as error:
         tail = standing.log_tail() if standing is not None else ""
-        return {"failed": str(error) + ("\n      log: " + tail.replace("\n", "\n      ") if tail else "")}
+        return {"failed": str(error)[-300:] + ("\n      log: " + tail.replace("\n", "\n      ") if tail else "")}
     finally:
         if standing is not None:
             standing.stop()

@@ -68,7 +68,8 @@ def details(who, figures, kind):
     if kind == "memory":
         yield "%-9s %.0f MiB before, %.0f bytes a rule" % (who, figures["idle_mib"], figures["bytes_per_rule"])
     if kind == "attack":
-        yield "%-9s calm %.2f, under attack %.2f, after it %.2f Mpps" % (who, figures["calm_mpps"], figures["victim_mpps"], figures["after_mpps"])
+        yield "%-9s calm %s, under attack %s, after it %s Mpps a full core" % (
+            who, number(figures["calm_mpps"]), number(figures["victim_mpps"]), number(figures["after_mpps"]))
     for row in figures.get("changes", []):
         yield "%-9s %-30s %s" % (who, row["change"], "failed: " + row["failed"][:120] if "failed" in row else
                                  "blocked %8.3f ms  (lost %d, late %d; the change took %.0f ms%s)" % (
