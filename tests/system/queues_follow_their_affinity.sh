@@ -3,6 +3,7 @@
 # pmd-cpu-mask and pmd-rxq-affinity move queues between workers under traffic without loss; pmd-stats-show counts.
 . "$(dirname "$0")/../lib.sh"
 
+sluice_only "kernel ports polled by workers: its main thread does" || { pass "nothing asked of OVS"; exit 0; }
 cores=$(nproc)
 [ "$cores" -ge 2 ] || skip "needs two processors"
 start_switch
