@@ -42,4 +42,7 @@ Result<void> down(const Places& places);
 /// none.
 Result<int> status(const Places& places);
 
+/// Becomes the runner of bench/ with these arguments (ended by nullptr); returns only when it can't.
+Result<int> bench(char** arguments);
+
 }  // namespace sluice::cli

@@ -20,6 +20,7 @@ usage: sluice COMMAND [OPTIONS] [-- ARGUMENTS FOR SLUICED]
   up        start ovsdb-server (creating the database) and sluiced, unless they run
   down      stop both
   status    show daemons, bridges and ports; exit code 0 runs, 1 runs in part, 3 stopped
+  bench     measure it beside OVS-DPDK and testpmd; sluice bench --help
   version   print the version
   help      print this
 
@@ -138,7 +139,7 @@ Result<int> run(const CommandLine& line) {
            1);  // NOLINT(concurrency-mt-unsafe)
     if (line.command == "status") return status(places);
     if (line.command != "up" && line.command != "down") {
-        return make_error(EINVAL, "unknown command {}: there are up, down, status, version and help",
+        return make_error(EINVAL, "unknown command {}: there are up, down, status, bench, version and help",
                           line.command);
     }
     auto done = line.command == "up" ? up(places, line.daemon_arguments) : down(places);
@@ -153,6 +154,11 @@ Result<int> run(const CommandLine& line) {
 int main(int argc, char** argv) {
     using namespace sluice::cli;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    if (argc > 1 && std::strcmp(argv[1], "bench") == 0) {
+        auto failed = bench(argv + 2);
+        fmt::print(stderr, "sluice: {}\n", failed.error().message);
+        return 1;
+    }
     auto line = parse(std::vector<std::string>(argv + 1, argv + argc));
     auto code = line ? run(*line) : sluice::Result<int>(line.error());
     if (code) return *code;

@@ -41,7 +41,7 @@ class Switch:
         self.vsctl("--no-wait", "init")
         self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:pmd-cpu-mask=%#x" % self.mask,
                    "other_config:dpdk-lcore-mask=0x1", "other_config:dpdk-init=true", "other_config:dpdk-socket-mem=512",
-                   "other_config:dpdk-extra=--no-pci --no-telemetry -d " + self.plugin)
+                   "other_config:dpdk-extra=--no-pci --no-telemetry -d " + self.plugin, *self.case.config)
         # Under this name the daemon's own files get the names that the tools look for.
         os.symlink(os.path.abspath(program), self.folder + "/ovs-vswitchd")
         host.run(self.folder + "/ovs-vswitchd", "unix:%s/db.sock" % self.folder, "--detach", "--no-chdir", "--pidfile",
