@@ -16,7 +16,7 @@ namespace sluice::reference {
 
 void Machine::run_list(const ActionList& actions) {
     for (const Action& action : actions) {
-        if (failed_ || c_.exit) return;
+        if (failed_ || c_.exit || c_.metered) return;
         out_.trace.push_back(
             {Step::Kind::kAction, indent_, c_.table, c_.rule != nullptr ? c_.rule->id : 0, &action, {}});
         if (std::visit([this](const auto& a) { return (*this)(a); }, action.kind)) return;
@@ -124,11 +124,19 @@ void Machine::output(OfPort port, std::uint16_t max_len) {
 
 PacketInReason Machine::controller_reason() const {
     if (c_.in_packet_out) return PacketInReason::kPacketOut;
+    if (c_.in_group) return PacketInReason::kGroup;
     return c_.in_action_set ? PacketInReason::kActionSet : PacketInReason::kAction;
 }
 
 void Machine::packet_in(PacketInReason reason, std::uint16_t max_len, std::uint16_t controller_id,
-                        std::vector<std::uint8_t> userdata) {
+                        std::vector<std::uint8_t> userdata, std::uint32_t meter_id) {
+    // Only the copy for the controller is dropped by its meter.
+    const auto meter = c_.bridge->meters.find(meter_id != 0 ? meter_id : kControllerMeter);
+    if (meter != c_.bridge->meters.end()) {
+        const Meter::Band* band = run_meter(meter->second);
+        if (band != nullptr && band->config.type == MeterBand::Type::kDrop)
+            return note(DropReason::kMeter, "packet-in above the rate of its meter");
+    }
     PacketIn in;
     in.bridge = c_.bridge;
     in.reason = reason;
@@ -167,7 +175,7 @@ bool Machine::operator()(const OutputTruncAction& a) {
 }
 bool Machine::operator()(const ControllerAction& a) {
     const PacketInReason reason = a.reason == 1 ? controller_reason() : PacketInReason{a.reason};
-    packet_in(reason, a.max_len, a.controller_id, a.userdata);
+    packet_in(reason, a.max_len, a.controller_id, a.userdata, a.meter_id);
     return false;
 }
 bool Machine::operator()(const EnqueueAction& a) {
@@ -189,13 +197,6 @@ bool Machine::operator()(const PopQueueAction&) {
     c_.has_queue = false;
     c_.queue = 0;
     return false;
-}
-bool Machine::operator()(const GroupAction& a) {
-    note(DropReason::kUnsupported, fmt::format("group {} is not available", a.group));
-    return false;
-}
-bool Machine::operator()(const MeterAction&) {
-    return false;  // a meter that doesn't exist lets everything pass
 }
 
 // Changes.

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "flow/action.hpp"
+#include "flow/group.hpp"
 #include "flow/match.hpp"
 #include "packet/drop_reason.hpp"
 #include "reference/parse.hpp"
@@ -36,6 +37,7 @@ enum class PriorityTags : std::uint8_t { kNever, kIfNonzero, kAlways };
 struct Port {
     std::string name;
     bool up = true;
+    bool link_down = false;  ///< for buckets that watch the port; it still sends
     bool no_flood = false, no_forward = false, no_receive = false, no_receive_stp = false,
          no_packet_in = false;
     VlanMode vlan_mode = VlanMode::kTrunk;
@@ -60,6 +62,29 @@ struct Rule {
     std::uint64_t hit_bytes = 0;
 };
 
+struct Group {
+    GroupType type{};
+    std::vector<Bucket> buckets;
+    GroupProperties properties;
+    // Packets and bytes, updated by execute(): of the group, and of each bucket.
+    std::uint64_t packets = 0, bytes = 0;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> bucket_counts;  ///< grows as needed
+};
+
+struct Meter {
+    std::uint16_t flags = 0;  ///< meter_flag
+    struct Band {
+        MeterBand config;
+        std::uint64_t level = 0;  ///< tokens: bits, or thousandths of packets
+        std::uint64_t packets = 0, bytes = 0;
+    };
+    std::vector<Band> bands;
+    std::uint64_t filled_ms = 0;  ///< when the levels were right
+    std::uint64_t packets = 0, bytes = 0;
+};
+/// With full buckets. A burst of 0 means one second's worth, as in OVS.
+Meter make_meter(const MeterMod& mod, std::uint64_t now_ms);
+
 /// What a miss does in table 0 and after goto_table; a miss in resubmit does nothing.
 enum class Miss : std::uint8_t { kDrop, kController };
 /// ofp_config_flags of OpenFlow 1.0 and NXM (ovs-ofctl set-frags).
@@ -73,6 +98,9 @@ struct Bridge {
     std::vector<Rule> rules;  ///< any order; of equal priority the first one wins
     Miss miss = Miss::kDrop;
     FragmentMode fragments = FragmentMode::kNormal;
+    std::map<std::uint32_t, Group> groups;
+    std::map<std::uint32_t, Meter> meters;
+    std::uint64_t now_ms = 0;      ///< the meters' clock
     std::map<FdbKey, OfPort> fdb;  ///< learned by NORMAL, changed by execute()
     bool forward_bpdu = false;
     std::set<std::uint16_t> flood_vlans;  ///< VLANs in which nothing is learned

@@ -2,6 +2,8 @@
 // The interpreter's state while it runs one packet. Private to reference/.
 #pragma once
 
+#include <list>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +30,9 @@ class Machine {
         ActionList action_set;
         std::vector<U128> stack;
         bool exit = false;
+        bool metered = false;  ///< dropped by a meter: takes no further action
         bool in_action_set = false;
+        bool in_group = false;
         bool in_packet_out = false;
         std::uint32_t queue = 0;
         bool has_queue = false;
@@ -58,10 +62,16 @@ class Machine {
     void cross_patch(const Port& port);
     void flood(bool all);
     void packet_in(PacketInReason reason, std::uint16_t max_len, std::uint16_t controller_id,
-                   std::vector<std::uint8_t> userdata = {});
+                   std::vector<std::uint8_t> userdata = {}, std::uint32_t meter_id = 0);
     PacketInReason controller_reason() const;
     bool invalid_ttl(const std::vector<std::uint16_t>& controller_ids);
     void update_actset_output();
+
+    // Groups and meters (group.cpp).
+    bool bucket_live(const Bucket& bucket, std::set<std::uint32_t>& seen) const;
+    std::vector<std::size_t> choose_buckets(const Group& group) const;
+    void run_bucket(const Bucket& bucket);
+    const Meter::Band* run_meter(Meter& meter);
 
     bool operator()(const OutputAction& a);
     bool operator()(const OutputRegAction& a);
@@ -108,7 +118,7 @@ class Machine {
     WorkPacket p_;
     Context c_;
     Execution out_;
-    std::vector<ActionList> action_sets_run_;  ///< keeps the actions that the trace points at
+    std::list<ActionList> action_sets_run_;  ///< keeps the actions that the trace points at
     unsigned depth_ = 0, resubmits_ = 0, indent_ = 0;
     bool matched_ = false;
     bool failed_ = false;

@@ -186,6 +186,7 @@ bool Bridge::refresh(BridgePort& port) {
 
 void Bridge::apply_config(BridgePort& port) {
     port.entry.up = !(port.config & kPortDown);
+    port.entry.live = port.entry.up && !(port.state & kPortLinkDown);
     port.entry.no_receive = port.config & kPortNoReceive;
     port.entry.no_forward = port.config & kPortNoForward;
     port.entry.no_flood = port.config & kPortNoFlood;
@@ -196,11 +197,11 @@ void Bridge::apply_config(BridgePort& port) {
 bool Bridge::refresh_ports() {
     bool topology = false;
     for (auto& [number, port] : ports_) {
-        const bool was_up = port.entry.up;
+        const bool was_up = port.entry.up, was_live = port.entry.live;
         const std::uint32_t mtu = port.entry.mtu;
         const bool changed = refresh(port);
         apply_config(port);
-        topology |= was_up != port.entry.up || mtu != port.entry.mtu;
+        topology |= was_up != port.entry.up || was_live != port.entry.live || mtu != port.entry.mtu;
         if (changed) notify(PortEvent::kModify, port);
     }
     return topology;

@@ -29,6 +29,7 @@
 #include "base/types.hpp"
 #include "bridge/port_numbers.hpp"
 #include "pipeline/datapath.hpp"
+#include "pipeline/program.hpp"
 #include "port/port.hpp"
 
 namespace sluice::bridge {

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "bridge/group_table.hpp"
+#include "bridge/meter_table.hpp"
 #include "proto/openflow/codec.hpp"
 
 namespace sluice::bridge {
@@ -29,19 +31,16 @@ bool is_delete(FlowCommand command) {
 openflow::OfResult<std::unique_ptr<pipeline::ActionProgram>> compile_actions(const ActionList& actions) {
     auto program = pipeline::compile(actions);
     if (program) return std::move(program.value());
-    for (const Action& action : actions) {
-        if (std::holds_alternative<GroupAction>(action.kind))
-            return OfError{ErrorCode::kBacBadOutGroup, program.error().message};
-        if (std::holds_alternative<MeterAction>(action.kind))
-            return OfError{ErrorCode::kMmfcInvalidMeter, program.error().message};
-    }
     return OfError{ErrorCode::kBacBadType, program.error().message};
 }
 
 }  // namespace
 
 FlowTables::FlowTables(pipeline::Datapath& datapath, pipeline::Program& program)
-    : datapath_(datapath), program_(program) {}
+    : datapath_(datapath),
+      program_(program),
+      groups_(std::make_unique<GroupTable>(datapath, program, *this)),
+      meters_(std::make_unique<MeterTable>(datapath, program, *this)) {}
 
 FlowTables::~FlowTables() {
     if (in_transaction_) rollback();
@@ -123,6 +122,9 @@ FlowTables::Error FlowTables::add(const FlowMod& mod, std::uint8_t table, const 
     }
     auto actions = compile_actions(mod.actions);
     if (!actions) return actions.error();
+    if ((*actions)->refers) {
+        if (auto error = check_references(mod.actions)) return error;
+    }
 
     const bool keep_stats = old && !(mod.flags & flag::kResetCounts);
     pipeline::Rule* rule = program_.add(table, mod.priority, match, mod.new_cookie, std::move(*actions),
@@ -171,6 +173,9 @@ FlowTables::Error FlowTables::modify_one(Flow& flow, const FlowMod& mod, std::in
     }
     auto actions = compile_actions(mod.actions);
     if (!actions) return actions.error();
+    if ((*actions)->refers) {
+        if (auto error = check_references(mod.actions)) return error;
+    }
     const bool new_cookie = mod.modify_cookie && mod.new_cookie != ~std::uint64_t{0};
     const std::uint64_t cookie = new_cookie ? mod.new_cookie : flow.cookie;
     const bool keep_stats = !(mod.flags & flag::kResetCounts);
@@ -223,7 +228,9 @@ void FlowTables::remove(Flow& flow, FlowRemovedReason reason, bool notify) {
 void FlowTables::replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats) {
     auto before = std::make_unique<Flow>(flow);
     program_.remove(flow.rule, keep_stats);
+    references_.remove(flow);
     flow.rule = rule;
+    references_.add(flow);
     rule->owner = &flow;
     dirty_ = true;
     log_.push_back({Step::Kind::kReplaced, {}, keep_stats, false, &flow, std::move(before)});
@@ -245,6 +252,7 @@ void FlowTables::undo_to(std::size_t mark) {
                 link(flow);
                 break;
             case Step::Kind::kReplaced: {
+                references_.remove(flow);
                 program_.revert_add(flow.rule, step.kept_stats);
                 program_.revert_remove(step.before->rule);
                 const Flow links = flow;  // neighbours may have changed since
@@ -253,6 +261,7 @@ void FlowTables::undo_to(std::size_t mark) {
                 flow.previous = links.previous;
                 flow.next = links.next;
                 flow.deadline_ms = links.deadline_ms;
+                references_.add(flow);
                 arm(flow);
                 break;
             }
@@ -270,6 +279,7 @@ void FlowTables::settle() {
         delete step.flow;
     }
     log_.clear();
+    groups_->settle();
 }
 
 void FlowTables::begin() {
@@ -279,6 +289,7 @@ void FlowTables::begin() {
 
 void FlowTables::rollback() {
     undo_to(0);
+    groups_->rollback();
     in_transaction_ = false;
     dirty_ = false;
 }
@@ -294,15 +305,47 @@ void FlowTables::link(Flow& flow) {
     auto& index = tables_[flow.table()];
     if (!index) index = std::make_unique<FlowIndex>();
     index->insert(flow);
+    references_.add(flow);
     arm(flow);
 }
 
 void FlowTables::unlink(Flow& flow) {
     disarm(flow);
+    references_.remove(flow);
     for (Cursor* cursor : cursors_) {
         if (cursor->at_ == &flow) cursor->at_ = flow.next;
     }
     tables_[flow.table()]->erase(flow);
+}
+
+// ---- Groups and meters -------------------------------------------------------------------------------
+
+FlowTables::Error FlowTables::check_references(const ActionList& actions) const {
+    const auto named = NamedObjects::in(actions);
+    for (const auto id : named.meters) {
+        if (!meters_->exists(id))
+            return OfError{ErrorCode::kMmfcInvalidMeter, fmt::format("there is no meter {}", id)};
+    }
+    for (const auto id : named.groups) {
+        if (!groups_->exists(id))
+            return OfError{ErrorCode::kBacBadOutGroup, fmt::format("there is no group {}", id)};
+    }
+    return {};
+}
+
+void FlowTables::remove_users_of_group(std::uint32_t group) {
+    for (Flow* flow : references_.of_group(group))
+        remove(*flow, FlowRemovedReason::kGroupDelete);
+}
+
+void FlowTables::remove_users_of_meter(std::uint32_t meter) {
+    for (Flow* flow : references_.of_meter(meter))
+        remove(*flow, FlowRemovedReason::kMeterDelete);
+}
+
+void FlowTables::staged() {
+    dirty_ = true;
+    if (!in_transaction_) settle();
 }
 
 // ---- The switch's own flows --------------------------------------------------------------------------

@@ -10,7 +10,8 @@
 //
 // A bundle is begin(), any number of apply(), then commit() (one version: no packet sees half of it) or
 // rollback() (as if nothing had happened). Between them everything is undone from a log of three kinds of
-// steps: a flow added, removed, or given another rule. Removal notices go out at commit only.
+// steps: a flow added, removed, or given another rule; GroupTable keeps a log of its own. Removal notices go
+// out at commit only.
 //
 // Which changes a command makes follows Open vSwitch where the specifications leave room: an add over an
 // identical flow replaces it and starts its duration anew, but keeps its counters unless kResetCounts is
@@ -25,12 +26,14 @@
 #include <array>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "bridge/flow_index.hpp"
+#include "bridge/references.hpp"
 #include "pipeline/datapath.hpp"
 #include "proto/openflow/error.hpp"
 #include "proto/openflow/message.hpp"
@@ -41,7 +44,13 @@ inline constexpr unsigned kVisibleTables = 254;  ///< tables 0..253; 254 is the 
 inline constexpr std::uint32_t kDefaultMaxFlows = 1'000'000;  ///< a table; as OVS reports it
 
 /// OFPRR_* numbers.
-enum class FlowRemovedReason : std::uint8_t { kIdleTimeout, kHardTimeout, kDelete, kGroupDelete };
+enum class FlowRemovedReason : std::uint8_t {
+    kIdleTimeout,
+    kHardTimeout,
+    kDelete,
+    kGroupDelete,
+    kMeterDelete
+};
 
 /// Which flows a loose command, dump or aggregate is about.
 struct FlowFilter {
@@ -61,13 +70,16 @@ struct TableSettings {
     std::uint32_t max_flows = kDefaultMaxFlows;
 };
 
+class GroupTable;
+class MeterTable;
+
 class FlowTables {
   public:
     using RemovedCallback = std::function<void(const Flow& flow, FlowRemovedReason reason)>;
     using Error = std::optional<openflow::OfError>;
 
     FlowTables(pipeline::Datapath& datapath, pipeline::Program& program);
-    /// Removes all flows from the program and publishes.
+    /// Removes all flows, groups and meters from the program and publishes.
     ~FlowTables();
     FlowTables(const FlowTables&) = delete;
     FlowTables& operator=(const FlowTables&) = delete;
@@ -83,6 +95,19 @@ class FlowTables {
     void begin();
     void rollback();
     bool in_transaction() const { return in_transaction_; }
+
+    GroupTable& groups() { return *groups_; }
+    const GroupTable& groups() const { return *groups_; }
+    MeterTable& meters() { return *meters_; }
+    const MeterTable& meters() const { return *meters_; }
+    /// Which flows name which groups and meters.
+    const References& references() const { return references_; }
+    /// OFPBAC_BAD_OUT_GROUP or OFPMMFC_INVALID_METER if `actions` name a group or meter that doesn't exist.
+    Error check_references(const ActionList& actions) const;
+    // For the tables of groups and meters: flows that go with one; something was staged.
+    void remove_users_of_group(std::uint32_t group);
+    void remove_users_of_meter(std::uint32_t meter);
+    void staged();
 
     /// The switch's own flow in table 0, not shown and not touched by flow-mods; staged.
     void add_hidden(std::uint16_t priority, const SparseMatch& match, const ActionList& actions);
@@ -169,6 +194,9 @@ class FlowTables {
     std::set<std::pair<std::int64_t, Flow*>> deadlines_;
     std::vector<Step> log_;
     std::vector<Cursor*> cursors_;
+    References references_;
+    std::unique_ptr<GroupTable> groups_;
+    std::unique_ptr<MeterTable> meters_;
     Flow* hidden_ = nullptr;
     bool in_transaction_ = false;
     bool dirty_ = false;

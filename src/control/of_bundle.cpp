@@ -2,6 +2,7 @@
 #include "control/of_bundle.hpp"
 
 #include "bridge/flow_tables.hpp"
+#include "bridge/group_table.hpp"
 
 namespace sluice {
 
@@ -45,9 +46,8 @@ OfBundles::Refusal OfBundles::add(const of::BundleAdd& message, const of::Decode
                                   std::int64_t now_ms) {
     auto inner = of::decode(message.message, options);
     if (!inner) return inner.error();
-    if (std::holds_alternative<of::GroupMod>(inner->body))
-        return OfError{ErrorCode::kGmfcOutOfGroups, "groups are not supported"};
     if (!std::holds_alternative<of::FlowMod>(inner->body) &&
+        !std::holds_alternative<of::GroupMod>(inner->body) &&
         !std::holds_alternative<of::PortMod>(inner->body) &&
         !std::holds_alternative<of::PacketOut>(inner->body)) {
         return OfError{ErrorCode::kBfcMsgUnsup, std::string(of::message_name(inner->body))};
@@ -55,8 +55,15 @@ OfBundles::Refusal OfBundles::add(const of::BundleAdd& message, const of::Decode
     // What can be told now is told now; commit finds the rest.
     Refusal bad;
     if (const auto* flow = std::get_if<of::FlowMod>(&inner->body)) bad = bridge_.flows().validate(*flow);
+    if (const auto* group = std::get_if<of::GroupMod>(&inner->body))
+        bad = bridge_.flows().groups().validate(*group);
     if (const auto* port = std::get_if<of::PortMod>(&inner->body)) bad = check_port_mod(bridge_, *port);
-    if (const auto* packet = std::get_if<of::PacketOut>(&inner->body)) bad = check_packet_out(*packet);
+    if (const auto* packet = std::get_if<of::PacketOut>(&inner->body)) {
+        bad = check_packet_out(bridge_, *packet);
+        // The bundle may make the group or meter before.
+        if (bad && (bad->code == ErrorCode::kBacBadOutGroup || bad->code == ErrorCode::kMmfcInvalidMeter))
+            bad.reset();
+    }
     if (bad) return bad;
     if (bundles_.count(message.bundle) == 0) {
         if (auto refusal = open(message.bundle, message.flags, now_ms)) return refusal;
@@ -78,23 +85,24 @@ OfBundles::Refusal OfBundles::add(const of::BundleAdd& message, const of::Decode
 }
 
 OfBundles::Refusal OfBundles::commit(std::uint32_t id, std::uint16_t flags, const of::DecodeOptions& options,
-                                     std::int64_t now_ms, std::optional<Failure>& failure) {
+                                     std::int64_t now_ms, std::optional<Failure>& failure,
+                                     std::vector<of::Message>& done) {
     const auto it = bundles_.find(id);
     if (it == bundles_.end()) return OfError{ErrorCode::kBfcBadId, fmt::format("there is no bundle {}", id)};
     if (it->second.flags != flags) {
         forget(it);
         return OfError{ErrorCode::kBfcBadFlags, {}};
     }
-    failure = carry_out(it->second, options, now_ms);
+    failure = carry_out(it->second, options, now_ms, done);
     forget(it);
     if (failure) return OfError{ErrorCode::kBfcMsgFailed, failure->error.detail};
     return {};
 }
 
-// Flows first, as they can all be undone; ports and packets are checked on the way and dealt with once
-// nothing can be refused any more.
+// Flows and groups first, as they can all be undone; ports and packets are checked on the way and dealt with
+// once nothing can be refused any more.
 std::optional<OfBundles::Failure> OfBundles::carry_out(const Bundle& bundle, const of::DecodeOptions& options,
-                                                       std::int64_t now_ms) {
+                                                       std::int64_t now_ms, std::vector<of::Message>& done) {
     bridge_.flows().begin();
     std::vector<of::Body> later;
     for (const of::Bytes& bytes : bundle.messages) {
@@ -104,15 +112,19 @@ std::optional<OfBundles::Failure> OfBundles::carry_out(const Bundle& bundle, con
             refusal = message.error();
         } else if (const auto* flow = std::get_if<of::FlowMod>(&message->body)) {
             refusal = bridge_.flows().apply(*flow, now_ms);
+        } else if (const auto* group = std::get_if<of::GroupMod>(&message->body)) {
+            refusal = bridge_.flows().groups().apply(*group, now_ms);
+            done.push_back(std::move(*message));
         } else if (const auto* port = std::get_if<of::PortMod>(&message->body)) {
             refusal = check_port_mod(bridge_, *port);
             later.push_back(std::move(message->body));
         } else if (const auto* packet = std::get_if<of::PacketOut>(&message->body)) {
-            refusal = check_packet_out(*packet);
+            refusal = check_packet_out(bridge_, *packet);
             later.push_back(std::move(message->body));
         }
         if (refusal) {
             bridge_.flows().rollback();
+            done.clear();
             return Failure{*refusal, bytes};
         }
     }
@@ -148,7 +160,7 @@ std::optional<OfError> check_port_mod(const bridge::Bridge& bridge, const of::Po
     return {};
 }
 
-std::optional<OfError> check_packet_out(const of::PacketOut& message) {
+std::optional<OfError> check_packet_out(const bridge::Bridge& bridge, const of::PacketOut& message) {
     if (message.buffer_id != of::kNoBuffer)
         return OfError{ErrorCode::kBrcBufferUnknown, "this switch does not buffer packets"};
     const std::uint32_t port = to_int(message.in_port);
@@ -165,11 +177,11 @@ std::optional<OfError> check_packet_out(const of::PacketOut& message) {
     if (refusal) return refusal;
     if (auto compiled = pipeline::compile(message.actions); !compiled)
         return OfError{ErrorCode::kBacBadType, compiled.error().message};
-    return {};
+    return bridge.flows().check_references(message.actions);
 }
 
 std::optional<OfError> run_packet_out(bridge::Bridge& bridge, const of::PacketOut& message) {
-    if (auto refusal = check_packet_out(message)) return refusal;
+    if (auto refusal = check_packet_out(bridge, message)) return refusal;
     if (message.packet.empty()) return OfError{ErrorCode::kBrcBadPacket, "the packet is empty"};
     const auto sent =
         bridge.packet_out(message.in_port, message.actions, message.packet, &message.metadata.value);

@@ -35,9 +35,10 @@ class OfBundles {
         openflow::Bytes message;
     };
     /// Carries the bundle out in one version and forgets it. `failure` is filled when a message was refused
-    /// (the result is then OFPBFC_MSG_FAILED).
+    /// (the result is then OFPBFC_MSG_FAILED), `done` with the group-mods of one that was carried out.
     Refusal commit(std::uint32_t id, std::uint16_t flags, const openflow::DecodeOptions& options,
-                   std::int64_t now_ms, std::optional<Failure>& failure);
+                   std::int64_t now_ms, std::optional<Failure>& failure,
+                   std::vector<openflow::Message>& done);
     void expire(std::int64_t now_ms);
 
   private:
@@ -51,7 +52,7 @@ class OfBundles {
     using Map = std::map<std::uint32_t, Bundle>;
     void forget(Map::iterator bundle);
     std::optional<Failure> carry_out(const Bundle& bundle, const openflow::DecodeOptions& options,
-                                     std::int64_t now_ms);
+                                     std::int64_t now_ms, std::vector<openflow::Message>& done);
 
     bridge::Bridge& bridge_;
     Map bundles_;
@@ -62,6 +63,7 @@ class OfBundles {
 std::optional<openflow::OfError> check_port_mod(const bridge::Bridge& bridge, const openflow::PortMod& mod);
 /// Carries out a packet-out; the refusal if it can't be.
 std::optional<openflow::OfError> run_packet_out(bridge::Bridge& bridge, const openflow::PacketOut& message);
-std::optional<openflow::OfError> check_packet_out(const openflow::PacketOut& message);
+std::optional<openflow::OfError> check_packet_out(const bridge::Bridge& bridge,
+                                                  const openflow::PacketOut& message);
 
 }  // namespace sluice

@@ -343,6 +343,16 @@ bool OfConnection::take_token() {
     return true;
 }
 
+void OfConnection::send_request_forward(const of::Message& message) {
+    const bool meter = std::holds_alternative<of::MeterMod>(message.body);
+    if (!version_ || *version_ < of::Version::k14 || !wants(of::AsyncKind::kRequestForward, meter ? 1 : 0))
+        return;
+    of::Message inner = message;
+    inner.version = *version_;
+    of::RequestForward forward;
+    if (of::encode(inner, forward.message, decode_)) send_reply(0, std::move(forward));
+}
+
 void OfConnection::demote() {
     if (role_ != of::Role::kPrimary) return;
     role_ = of::Role::kSecondary;

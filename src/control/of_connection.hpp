@@ -42,6 +42,8 @@ class OfHub {
     virtual std::optional<std::uint64_t> generation() const = 0;
     /// A connection's wishes for packet-ins changed.
     virtual void interest_changed() = 0;
+    /// `from` had a group-mod or meter-mod carried out: controllers that want to know are told (1.4+).
+    virtual void forward_request(const OfConnection& from, const openflow::Message& message) = 0;
     /// A whole message to or from a controller.
     virtual void snoop(std::span<const std::uint8_t> message) = 0;
 };
@@ -74,6 +76,7 @@ class OfConnection {
     void send_port_status(const openflow::PortStatus& status);
     void send_flow_removed(const openflow::FlowRemoved& removed);
     void send_packet_in(const pipeline::PuntRecord& record);
+    void send_request_forward(const openflow::Message& message);
     void demote();
     /// Would a packet that misses all tables of the program be sent here?
     bool wants_misses() const;

@@ -3,6 +3,8 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "bridge/group_table.hpp"
+#include "bridge/meter_table.hpp"
 #include "control/of_connection_dump.hpp"
 #include "control/of_messages.hpp"
 
@@ -117,20 +119,18 @@ void OfRequestHandler::handle(const of::PortMod& request) {
 }
 
 void OfRequestHandler::handle(const of::GroupMod& request) {
-    // Deleting from an empty table of groups is nothing to complain about.
-    if (request.command == of::GroupCommand::kDelete) return;
-    if (request.command == of::GroupCommand::kAdd || request.command == of::GroupCommand::kAddOrModify) {
-        refuse(ErrorCode::kGmfcOutOfGroups, "groups are not supported");
+    if (auto refusal = session.bridge_.flows().groups().apply(request, clock::now_ms())) {
+        refuse(*refusal);
     } else {
-        refuse(ErrorCode::kGmfcUnknownGroup, fmt::format("there is no group {}", request.group));
+        session.hub_.forward_request(session, message);
     }
 }
 
 void OfRequestHandler::handle(const of::MeterMod& request) {
-    if (request.command == of::MeterCommand::kAdd) {
-        refuse(ErrorCode::kMmfcOutOfMeters, "meters are not supported");
-    } else if (request.command == of::MeterCommand::kModify) {
-        refuse(ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", request.meter));
+    if (auto refusal = session.bridge_.flows().meters().apply(request, clock::now_ms())) {
+        refuse(*refusal);
+    } else {
+        session.hub_.forward_request(session, message);
     }
 }
 
@@ -204,6 +204,7 @@ void OfRequestHandler::handle(const of::BundleControl& request) {
     const std::int64_t now = clock::now_ms();
     OfBundles::Refusal refusal;
     std::optional<OfBundles::Failure> failure;
+    std::vector<of::Message> done;
     of::BundleControl answer = request;
     switch (request.type) {
         case of::BundleType::kOpenRequest:
@@ -219,13 +220,16 @@ void OfRequestHandler::handle(const of::BundleControl& request) {
             answer.type = of::BundleType::kDiscardReply;
             break;
         case of::BundleType::kCommitRequest:
-            refusal = session.bundles_.commit(request.bundle, request.flags, session.decode_, now, failure);
+            refusal =
+                session.bundles_.commit(request.bundle, request.flags, session.decode_, now, failure, done);
             answer.type = of::BundleType::kCommitReply;
             break;
         default:
             refusal = OfError{ErrorCode::kBfcBadType, "a reply is not a request"};
     }
     if (failure) session.refuse(failure->error, failure->message);
+    for (const of::Message& group_mod : done)
+        session.hub_.forward_request(session, group_mod);
     if (refusal) {
         refuse(*refusal);
     } else if (answer.type == of::BundleType::kCommitReply) {
@@ -306,36 +310,36 @@ void OfRequestHandler::handle(const of::QueueConfigRequest& request) {
     reply(out);
 }
 
-void OfRequestHandler::handle(const of::GroupStatsRequest&) {
-    reply(of::GroupStatsReply{});
+void OfRequestHandler::handle(const of::GroupStatsRequest& request) {
+    reply(of::GroupStatsReply{session.bridge_.flows().groups().stats(request.group, clock::now_ms())});
 }
 
-void OfRequestHandler::handle(const of::GroupDescRequest&) {
-    reply(of::GroupDescReply{});
+void OfRequestHandler::handle(const of::GroupDescRequest& request) {
+    reply(of::GroupDescReply{session.bridge_.flows().groups().describe(request.group)});
 }
 
 void OfRequestHandler::handle(const of::GroupFeaturesRequest&) {
-    reply(of::GroupFeaturesReply{});
+    reply(bridge::GroupTable::features());
 }
 
 void OfRequestHandler::handle(const of::MeterStatsRequest& request) {
-    if (request.meter == of::kAllMeters) {
-        reply(of::MeterStatsReply{});
+    if (auto meters = session.bridge_.flows().meters().stats(request.meter, clock::now_ms())) {
+        reply(of::MeterStatsReply{std::move(*meters)});
     } else {
         refuse(ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", request.meter));
     }
 }
 
 void OfRequestHandler::handle(const of::MeterConfigRequest& request) {
-    if (request.meter == of::kAllMeters) {
-        reply(of::MeterConfigReply{});
+    if (auto meters = session.bridge_.flows().meters().configs(request.meter)) {
+        reply(of::MeterConfigReply{std::move(*meters)});
     } else {
         refuse(ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", request.meter));
     }
 }
 
 void OfRequestHandler::handle(const of::MeterFeaturesRequest&) {
-    reply(of::MeterFeaturesReply{});
+    reply(bridge::MeterTable::features());
 }
 
 void OfRequestHandler::handle(const of::TableFeaturesRequest&) {

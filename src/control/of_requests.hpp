@@ -42,8 +42,8 @@ struct OfRequestHandler {
     void handle(const openflow::PortStatsRequest& request);
     void handle(const openflow::PortDescRequest& request);
     void handle(const openflow::QueueStatsRequest& request);
-    void handle(const openflow::GroupStatsRequest&);
-    void handle(const openflow::GroupDescRequest&);
+    void handle(const openflow::GroupStatsRequest& request);
+    void handle(const openflow::GroupDescRequest& request);
     void handle(const openflow::GroupFeaturesRequest&);
     void handle(const openflow::MeterStatsRequest& request);
     void handle(const openflow::MeterConfigRequest& request);

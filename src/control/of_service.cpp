@@ -86,6 +86,7 @@ struct OfService::Impl final : OfHub {
     bool accept_generation(std::uint64_t id) override;
     std::optional<std::uint64_t> generation() const override { return generation_id; }
     void interest_changed() override;
+    void forward_request(const OfConnection& from, const of::Message& message) override;
     void snoop(std::span<const std::uint8_t> message) override;
 
     Result<void> open_service(std::unique_ptr<Remote>& slot, const std::string& path);
@@ -288,6 +289,12 @@ void OfService::Impl::interest_changed() {
         length = std::max(length, connection.miss_send_len());
     });
     bridge.set_miss_to_controller(misses, misses ? length : 128);
+}
+
+void OfService::Impl::forward_request(const OfConnection& from, const of::Message& message) {
+    each([&](OfConnection& other) {
+        if (&other != &from) other.send_request_forward(message);
+    });
 }
 
 void OfService::Impl::snoop(std::span<const std::uint8_t> message) {

@@ -8,6 +8,7 @@
 #include "control/trace_odp.hpp"
 #include "flow/action_text.hpp"
 #include "flow/match_text.hpp"
+#include "pipeline/group.hpp"
 #include "pipeline/program.hpp"
 
 namespace sluice {
@@ -123,7 +124,7 @@ void TraceTree::note_consulted(const FlowKey& key, const FlowKey& consulted) {
 void TraceTree::lookup(std::uint8_t table, const pipeline::Rule* rule, const FlowKey& key,
                        const FlowKey& consulted, unsigned) {
     note_consulted(key, consulted);
-    if (run_ == root_run_.get()) last_key_ = key;
+    if (run_ == root_run_.get() && buckets_ == 0) last_key_ = key;
     Nodes& list = current();
     std::string text;
     if (rule) {
@@ -159,6 +160,7 @@ void TraceTree::report_move(const MoveAction& move, const FlowKey& key) {
 }
 
 bool TraceTree::owns(const Frame& frame, const Action& action) const {
+    if (frame.bucket) return contains_nested(*frame.bucket, action);
     return frame.rule && contains_nested(*frame.rule->actions, action);
 }
 
@@ -174,7 +176,7 @@ bool TraceTree::in_action_set(const Action& action) const {
 }
 
 void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
-    if (run_ == root_run_.get()) last_key_ = key;
+    if (run_ == root_run_.get() && buckets_ == 0) last_key_ = key;
     last_action_ = &action;
     if (const auto* out = std::get_if<OutputAction>(&action.kind)) {
         normal_ |= out->port == OfPort::kNormal;
@@ -231,7 +233,7 @@ void TraceTree::note(std::string_view text, unsigned) {
 
 void TraceTree::output(PortIndex index, const FlowKey& key) {
     if (!run_) return;
-    if (run_ == root_run_.get() && index == PortIndex::kNone) last_key_ = key;
+    if (run_ == root_run_.get() && index == PortIndex::kNone && buckets_ == 0) last_key_ = key;
     note_changed(key);
     Item item;
     item.key = key;
@@ -267,6 +269,31 @@ void TraceTree::output(PortIndex index, const FlowKey& key) {
 }
 
 void TraceTree::drop(std::string_view) {}
+
+void TraceTree::missing_group(std::uint32_t group) {
+    current().push_back({NodeType::kWarn, fmt::format("output to nonexistent group {}", group), {}});
+}
+
+void TraceTree::chose_bucket(const pipeline::BucketEntry* bucket) {
+    current().push_back(
+        {NodeType::kDetail, bucket ? fmt::format("using bucket {}", bucket->id) : "no live bucket", {}});
+}
+
+void TraceTree::enter_bucket(const pipeline::BucketEntry& bucket) {
+    Nodes& list = current();
+    list.push_back({NodeType::kBucket, fmt::format("bucket {}", bucket.id), {}});
+    const auto* rule = frames_.empty() ? nullptr : frames_.back().rule;
+    if (bucket.actions->source.empty()) list.back().subs.push_back({NodeType::kAction, "drop", {}});
+    frames_.push_back({rule, &list.back().subs, bucket.actions.get()});
+    ++buckets_;
+}
+
+void TraceTree::leave_bucket() {
+    while (frames_.size() > 1 && !frames_.back().bucket)
+        frames_.pop_back();
+    frames_.pop_back();
+    --buckets_;
+}
 
 Match TraceTree::megaflow(const FlowKey& shown) const {
     Match match;
@@ -314,6 +341,7 @@ void TraceTree::print(const Nodes& nodes, unsigned level, std::string& out) {
                 break;
             case NodeType::kTable:
             case NodeType::kAction:
+            case NodeType::kBucket:
                 out += fmt::format("{}{}\n", indent, it->text);
                 break;
             case NodeType::kDetail:

@@ -30,6 +30,10 @@ class TraceTree final : public pipeline::TraceSink {
     void output(PortIndex index, const FlowKey& key) override;
     void drop(std::string_view reason) override;
     void end(const FlowKey& key) override { last_key_ = key; }
+    void missing_group(std::uint32_t group) override;
+    void chose_bucket(const pipeline::BucketEntry* bucket) override;
+    void enter_bucket(const pipeline::BucketEntry& bucket) override;
+    void leave_bucket() override;
 
     /// The steps, from the first "bridge(...)" on.
     std::string format_steps() const;
@@ -42,7 +46,7 @@ class TraceTree final : public pipeline::TraceSink {
     Match megaflow(const FlowKey& shown) const;
 
   private:
-    enum class NodeType { kBridge, kTable, kAction, kDetail, kWarn, kError };
+    enum class NodeType { kBridge, kTable, kAction, kBucket, kDetail, kWarn, kError };
     struct Node {
         NodeType type;
         std::string text;
@@ -66,6 +70,7 @@ class TraceTree final : public pipeline::TraceSink {
     struct Frame {
         const pipeline::Rule* rule = nullptr;
         Nodes* subs = nullptr;
+        const pipeline::ActionProgram* bucket = nullptr;  ///< non-null: the frame of a bucket
     };
     struct Pending {  ///< a patch port was passed; its bridge comes later
         PortIndex peer;
@@ -94,6 +99,7 @@ class TraceTree final : public pipeline::TraceSink {
     const Action* last_action_ = nullptr;
     ActionList action_set_;
     bool executing_set_ = false;
+    unsigned buckets_ = 0;  ///< that are being executed, one in another: what they change comes back
     bool normal_ = false;
     /// Bits looked at; bits that differed from the first key in any output.
     FlowKey first_key_, last_key_, touched_, changed_;

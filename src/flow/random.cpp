@@ -125,6 +125,8 @@ class ActionMaker {
 
     ActionList run() {
         ActionList list;
+        if (options_.meters > 0 && random_.one_in(3))
+            append(list, {{MeterAction{1 + random_.below(options_.meters)}}});
         const auto count = random_.below(options_.max_actions + 1);
         for (std::uint32_t i = 0; i < count; ++i)
             append(list, {random_action(0)});
@@ -133,6 +135,8 @@ class ActionMaker {
         if (options_.write_actions && random_.one_in(6)) {
             ActionList set;
             append(set, {{OutputAction{random_port(), 0xffff}}});
+            if (options_.groups > 0 && random_.one_in(2))
+                append(set, {{GroupAction{1 + random_.below(options_.groups)}}});
             if (options_.set_fields) append(set, {random_set_field()});
             append(list, {{WriteActionsAction{std::move(set)}}});
         }
@@ -215,6 +219,8 @@ class ActionMaker {
             constexpr OfPort kReserved[] = {OfPort::kInPort, OfPort::kAll, OfPort::kFlood, OfPort::kLocal};
             return {OutputAction{random_.pick(kReserved), 0xffff}};
         }
+        if (options_.groups > 0 && random_.one_in(3))
+            return {GroupAction{1 + random_.below(options_.groups + 1)}};
         if (options_.normal && random_.one_in(6)) return {OutputAction{OfPort::kNormal, 0xffff}};
         if (options_.controller && random_.one_in(6)) return {OutputAction{OfPort::kController, 128}};
         return {OutputAction{random_port(), 0xffff}};

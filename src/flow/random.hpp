@@ -45,7 +45,9 @@ struct RandomOptions {
     bool goto_table = true;
     bool write_actions = true;  ///< write_actions, clear_actions, write_metadata
     bool clone = true;
-    bool stack = true;  ///< push, pop
+    bool stack = true;         ///< push, pop
+    std::uint32_t groups = 0;  ///< actions name groups 1..groups, and now and then one more
+    std::uint32_t meters = 0;  ///< rules use meters 1..meters
 };
 
 /// A match whose prerequisites hold.

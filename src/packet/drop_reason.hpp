@@ -32,6 +32,9 @@ namespace sluice {
     X(kFragment, "fragment", "IP fragment refused by the fragment handling mode")                \
     X(kNoBridge, "no_bridge", "the port belongs to no bridge")                                   \
     X(kStackEmpty, "stack_empty", "pop from an empty stack")                                     \
+    X(kNoGroup, "no_group", "group that does not exist")                                         \
+    X(kNoBucket, "no_bucket", "the group has no live bucket")                                    \
+    X(kMeter, "meter", "above the rate of a meter's drop band")                                  \
     X(kUnsupported, "unsupported", "action not available in this version")
 
 enum class DropReason : std::uint8_t {

@@ -42,6 +42,8 @@ enum class OpCode : std::uint8_t {
     kGoto,
     kSetQueue,
     kPopQueue,
+    kGroup,
+    kMeter,
     kUnsupported,
 };
 
@@ -96,6 +98,8 @@ struct Op {
 struct ActionProgram {
     ActionList source;  ///< as given; printed by dump-flows and trace
     std::vector<Op> ops;
+    bool writes_action_set = false;  ///< nested lists too
+    bool refers = false;             ///< names a group or meter, nested lists too
 };
 
 /// Compiles; fails with a sentence for actions this version does not execute.

@@ -32,6 +32,7 @@ enum class SetRank {
     kDecMplsTtl,
     kSets,
     kQueue,
+    kGroup,
     kOutput,
     kResubmit,
     kNone
@@ -58,6 +59,8 @@ SetRank rank_of(const Op& op) {
             return SetRank::kSets;
         case OpCode::kSetQueue:
             return SetRank::kQueue;
+        case OpCode::kGroup:
+            return SetRank::kGroup;
         case OpCode::kOutput:
         case OpCode::kOutputInPort:
         case OpCode::kOutputFlood:
@@ -81,9 +84,11 @@ void Executor::Impl::change(PacketSet& set, unsigned i, const Op& op, U128 value
 
 void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept {
     const Action* last = nullptr;
+    const bool tail = path.tail;
     for (const Op& op : program.ops) {
+        path.tail = tail && &op == &program.ops.back();
         if (set.done != 0) remove_done(set, group);
-        if (group.count == 0) return;
+        if (group.count == 0) break;
         if (__builtin_expect(trace != nullptr, 0)) {
             ensure_lines(set, group, path, kAllLines);
             if (op.source && op.source != last)
@@ -92,6 +97,7 @@ void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const Acti
         }
         execute_op(set, group, path, op);
     }
+    path.tail = tail;
 }
 
 void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
@@ -149,18 +155,20 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
             return stack_op(set, group, path, op);
         case OpCode::kResubmit:
             return resubmit(set, group, path, op);
-        case OpCode::kGoto:
+        case OpCode::kGoto: {
             if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
             if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);
-            return run_table(set, group, path, op.table, Entry::kGoto);
+            const std::uint8_t here = path.table;  // where the action set is executed
+            run_table(set, group, path, op.table, Entry::kGoto);
+            path.table = here;
+            return;
+        }
         case OpCode::kClone:
             return clone(set, group, path, op);
         case OpCode::kExit:
             // It ends everything for these packets, their action sets too.
-            for (unsigned g = 0; g < group.count; ++g) {
-                set.done |= 1U << group.index[g];
-                set.action_set[group.index[g]] = 0;
-            }
+            for (unsigned g = 0; g < group.count; ++g)
+                set.done |= 1U << group.index[g], set.exited |= 1U << group.index[g];
             return;
         case OpCode::kClearActions:
             for (unsigned g = 0; g < group.count; ++g)
@@ -184,6 +192,10 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
         case OpCode::kSetQueue:
         case OpCode::kPopQueue:
             return;
+        case OpCode::kGroup:
+            return group_op(set, group, path, op);
+        case OpCode::kMeter:
+            return meter_op(set, group, path, op);
         case OpCode::kUnsupported:
             for (unsigned g = 0; g < group.count; ++g)
                 set.reason[group.index[g]] = DropReason::kUnsupported;
@@ -428,13 +440,13 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
     }
 }
 
-void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+/// Copies the packets with all they have, for a clone or bucket; the place of the copies.
+Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, PacketSet& copies) noexcept {
     ensure_lines(set, group, path, kAllLines);
     flush_pending(set, group);  // what the clone sends comes after what was sent before
-    PacketSet& copies = push_set();
     copies.count = 0;
     copies.parent = &set;
-    copies.done = copies.punted = copies.sent = copies.failed = 0;
+    copies.done = copies.punted = copies.sent = copies.failed = copies.exited = copies.metered = 0;
     Group all;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
@@ -463,8 +475,15 @@ void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const
         for (unsigned n = 0; n < set.stack_size[i]; ++n)
             copies.stack[to][n] = set.stack[i][n];
     }
+    return all;
+}
+
+void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    PacketSet& copies = push_set();
+    const Group all = copy_into(set, group, path, copies);
     if (copies.count > 0) {
         Path inner = path;
+        inner.tail = true;
         execute(copies, all, inner, *op.nested);
         path.resubmits = inner.resubmits;
         run_clone_end(set, copies, inner);
@@ -476,18 +495,19 @@ void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const
 void Executor::Impl::run_clone_end(PacketSet& set, PacketSet& copies, Path& path) noexcept {
     std::uint32_t exited = 0;
     for (unsigned n = 0; n < copies.count; ++n) {
-        if (copies.done >> n & 1) exited |= 1U << n;
+        if ((copies.done & ~copies.metered) >> n & 1) exited |= 1U << n;
     }
     finish(copies, path);
     for (unsigned n = 0; n < copies.count; ++n) {
         const std::uint32_t bit = 1U << copies.origin[n];
         if (copies.failed >> n & 1) {
             set.failed |= bit;
+            set.done |= bit;
             set.reason[copies.origin[n]] = copies.reason[n];
         }
         if (exited >> n & 1) {
             set.done |= bit;
-            set.action_set[copies.origin[n]] = 0;
+            set.exited |= bit;
         }
         const bool left = copies.pending[n] != PortIndex::kNone || ((copies.sent | copies.punted) >> n & 1);
         if (left) set.sent |= bit;  // the packet is not a drop if its clone got away
@@ -509,13 +529,19 @@ void Executor::Impl::update_actset_output(PacketSet& set, const Group& group, Pa
                 if (action) port = to_int(action->port);
             }
         }
+        for (std::uint16_t node = set.action_set[i]; node != 0; node = action_set_nodes[node].previous) {
+            for (const Op& op : action_set_nodes[node].program->ops) {
+                if (op.code == OpCode::kGroup) port = kActsetUnset;  // a group goes before any output
+            }
+        }
         set.key[i].set(key::kActsetOutput, port);
     }
 }
 
 void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
-    set.done = set.failed;
+    set.done = set.failed | set.exited | set.metered;
     path.in_action_set = true;
+    path.tail = true;
     std::uint32_t open = set.count == 32 ? ~0U : (1U << set.count) - 1;
     while (open != 0) {
         const auto head = set.action_set[__builtin_ctz(open)];
@@ -543,10 +569,12 @@ void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
                     single[static_cast<std::size_t>(rank)] = &op;
             }
         }
+        const Op* group_action = single[static_cast<std::size_t>(SetRank::kGroup)];
         const Op*& output_op = single[static_cast<std::size_t>(SetRank::kOutput)];
         const Op*& resubmit_op = single[static_cast<std::size_t>(SetRank::kResubmit)];
-        if (output_op) resubmit_op = nullptr;
-        if (!output_op && !resubmit_op) continue;  // nothing to do without a way out
+        if (group_action) output_op = nullptr;
+        if (group_action || output_op) resubmit_op = nullptr;
+        if (!group_action && !output_op && !resubmit_op) continue;  // nothing to do without a way out
         for (std::size_t rank = 0; rank < static_cast<std::size_t>(SetRank::kNone); ++rank) {
             if (rank == static_cast<std::size_t>(SetRank::kSets)) {
                 for (unsigned n = depth; n-- > 0;) {

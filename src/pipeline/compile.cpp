@@ -126,10 +126,14 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const GroupAction& a) {
-        return make_error(ENOTSUP, "group {}: groups are not supported by this version", a.group);
+        add(OpCode::kGroup).arg = a.group;
+        program_.refers = true;
+        return {};
     }
     Result<void> operator()(const MeterAction& a) {
-        return make_error(ENOTSUP, "meter {}: meters are not supported by this version", a.meter);
+        add(OpCode::kMeter).arg = a.meter;
+        program_.refers = true;
+        return {};
     }
     Result<void> operator()(const SetFieldAction& a) {
         const FieldInfo& field = field_info(a.field);
@@ -239,9 +243,11 @@ class Compiler {
     Result<void> operator()(const DecapAction&) { return unsupported("decap"); }
     Result<void> operator()(const ClearActionsAction&) {
         add(OpCode::kClearActions);
+        program_.writes_action_set = true;
         return {};
     }
     Result<void> operator()(const WriteActionsAction& a) {
+        program_.writes_action_set = true;
         return add_nested(OpCode::kWriteActions, a.actions);
     }
     Result<void> operator()(const WriteMetadataAction& a) {
@@ -269,6 +275,8 @@ class Compiler {
     Result<void> add_nested(OpCode code, const ActionList& actions) {
         auto nested = compile(actions);
         if (!nested) return nested.error();
+        program_.writes_action_set |= (*nested)->writes_action_set;
+        program_.refers |= (*nested)->refers;
         add(code).nested = std::move(*nested);
         return {};
     }

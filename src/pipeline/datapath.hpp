@@ -15,9 +15,11 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "flow/action.hpp"
+#include "flow/key.hpp"
 #include "packet/drop_reason.hpp"
 #include "pipeline/fdb.hpp"
-#include "pipeline/program.hpp"
+#include "pipeline/stats.hpp"
 #include "port/port.hpp"
 #include "sync/rcu.hpp"
 #include "sync/spsc_ring.hpp"
@@ -36,7 +38,8 @@ struct PortEntry {
     Port* port = nullptr;                     ///< borrowed; nullptr for a patch port
     PortIndex patch_peer = PortIndex::kNone;  ///< patch: where the packet comes in again
     unsigned bridge = 0;                      ///< BridgeEntry::index
-    bool up = true;                           ///< OFPPC_PORT_DOWN clear and link usable
+    bool up = true;                           ///< OFPPC_PORT_DOWN clear
+    bool live = true;                         ///< up and its link too: buckets may watch it
     bool no_receive = false, no_forward = false, no_flood = false, no_packet_in = false;
     bool no_receive_stp = false;  ///< OFPPC_NO_RECV_STP: the same for 01:80:c2:00:00:00 only
     bool is_protected = false;    ///< Port:protected: NORMAL doesn't join two of them
@@ -51,6 +54,8 @@ struct PortEntry {
 };
 
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
+
+class Program;
 
 struct BridgeEntry {
     unsigned index = 0;  ///< Program::index()

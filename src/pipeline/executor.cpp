@@ -170,7 +170,7 @@ void Executor::Impl::run_patch_queue() noexcept {
 void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept {
     set.count = 0;
     set.parent = nullptr;
-    set.done = set.punted = set.sent = set.failed = set.gone = 0;
+    set.done = set.punted = set.sent = set.failed = set.gone = set.exited = set.metered = 0;
     for (unsigned n = 0; n < count; ++n) {
         if (__builtin_expect(packets[n]->data_len < 14, 0)) {
             drop(packets[n], DropReason::kRuntFrame);

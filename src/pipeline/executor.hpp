@@ -7,6 +7,7 @@
 
 #include "pipeline/datapath.hpp"
 #include "pipeline/flow_cache.hpp"
+#include "pipeline/program.hpp"
 #include "pipeline/trace.hpp"
 
 namespace sluice::pipeline {

@@ -17,6 +17,8 @@
 
 #include "pipeline/executor.hpp"
 #include "pipeline/flow_cache.hpp"
+#include "pipeline/group.hpp"
+#include "pipeline/meter.hpp"
 #include "pipeline/packet_set.hpp"
 
 namespace sluice::pipeline {
@@ -90,6 +92,31 @@ struct Executor::Impl {
     void resubmit_as(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
                      std::uint32_t in_port) noexcept;
     void clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    Group copy_into(PacketSet& set, const Group& group, Path& path, PacketSet& copies) noexcept;
+
+    // group.cpp
+    struct SeenGroups {
+        unsigned count = 0;
+        std::array<std::uint32_t, kMaxLivenessGroups> id;
+    };
+    bool bucket_live(const Path& path, const BucketEntry& bucket, SeenGroups& seen) noexcept;
+    std::optional<std::size_t> choose(const Path& path, const GroupEntry& group, const FlowKey& key) noexcept;
+    void group_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    void choose_and_run(PacketSet& set, const Group& group, Path& path, const GroupEntry& entry) noexcept;
+    void count_group(const PacketSet& set, const Group& group, StatsSlot slot) noexcept;
+    void run_bucket(PacketSet& set, const Group& group, Path& path, const GroupEntry& entry,
+                    std::size_t index) noexcept;
+    bool runs_in_place(const PacketSet& set, const Group& group, const Path& path,
+                       const BucketEntry& bucket) const noexcept;
+    void run_on_copies(PacketSet& set, const Group& group, Path& path, const BucketEntry& bucket) noexcept;
+
+    // meter.cpp
+    const MeterEntry* find_meter(const Path& path, std::uint32_t id) const noexcept;
+    std::uint32_t run_meter(const PacketSet& set, const Group& group, const MeterEntry& meter,
+                            const MeterEntry::Band* (&hit)[kMaxBurst]) noexcept;
+    void meter_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    Group meter_punt(PacketSet& set, const Group& group, const Path& path,
+                     const ControllerAction* action) noexcept;
 
     // output.cpp
     void output(PacketSet& set, const Group& group, Path& path, OfPort port,
@@ -196,7 +223,10 @@ inline void remove_done(const PacketSet& set, Group& group) noexcept {
 
 /// Why an explicit output to the controller goes there (OFPR_* of OpenFlow 1.4).
 inline std::uint8_t controller_reason(const Path& path) noexcept {
-    return path.in_packet_out ? std::uint8_t{5} : path.in_action_set ? std::uint8_t{3} : std::uint8_t{1};
+    return path.in_packet_out   ? std::uint8_t{5}
+           : path.in_group      ? std::uint8_t{4}
+           : path.in_action_set ? std::uint8_t{3}
+                                : std::uint8_t{1};
 }
 
 /// Most patch ports one packet may cross.

@@ -273,10 +273,11 @@ void Executor::Impl::drop(Packet* packet, DropReason reason) noexcept {
     rte_pktmbuf_free(packet);
 }
 
-void Executor::Impl::punt(PacketSet& set, const Group& group, Path& path, std::uint8_t reason,
+void Executor::Impl::punt(PacketSet& set, const Group& all, Path& path, std::uint8_t reason,
                           std::uint16_t max_len, std::uint16_t controller_id,
                           const ControllerAction* action) noexcept {
-    ensure_lines(set, group, path, kAllLines);
+    ensure_lines(set, all, path, kAllLines);
+    const Group group = meter_punt(set, all, path, action);
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         if (recording == &set) journals[i].bad = true;

@@ -10,6 +10,7 @@
 #include "packet/drop_reason.hpp"
 #include "packet/packet.hpp"
 #include "pipeline/datapath.hpp"
+#include "pipeline/program.hpp"
 
 namespace sluice::pipeline {
 
@@ -30,6 +31,8 @@ struct PacketSet {
     std::uint32_t punted = 0;        ///< bit i: a copy went to a controller
     std::uint32_t sent = 0;          ///< bit i: a copy was staged for output
     std::uint32_t gone = 0;          ///< bit i: packet i has left already (flow cache)
+    std::uint32_t exited = 0;        ///< bit i: exit; also done. Its action set is not run
+    std::uint32_t metered = 0;       ///< bit i: dropped by a meter; also done, and no action set
     std::uint32_t failed = 0;        ///< bit i: a limit was passed; nothing of packet i is sent
     Packet* packet[kMaxBurst];
     std::uint16_t next[kMaxBurst];    ///< offset of what follows the Ethernet type, or kNoOffset
@@ -76,6 +79,8 @@ struct Path {
     std::uint16_t crossings = 0;        ///< of patch ports
     std::uint32_t resubmits = 0;
     bool in_action_set = false;
+    bool in_group = false;  ///< inside a bucket
+    bool tail = true;       ///< nothing but action sets follows what is being run
     bool in_packet_out = false;
 
     /// What still holds after parts of the group went separate ways.

@@ -5,10 +5,16 @@
 
 #include "pipeline/datapath.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/group.hpp"
+#include "pipeline/meter.hpp"
 
 namespace sluice::pipeline {
 
-Program::Program(Datapath& datapath) : datapath_(datapath), index_(datapath.allocate_bridge_index()) {
+Program::Program(Datapath& datapath)
+    : datapath_(datapath),
+      index_(datapath.allocate_bridge_index()),
+      groups_(datapath, free_group),
+      meters_(datapath, free_meter) {
     publish_shape();
 }
 
@@ -47,6 +53,7 @@ Rule* Program::add(std::uint8_t table, std::uint16_t priority, const SparseMatch
     rule->is_table_miss = priority == 0 && match.words.empty();
     rule->cookie = cookie;
     rule->actions = std::move(actions);
+    if (rule->actions->writes_action_set) action_set_rules_.fetch_add(1, std::memory_order_relaxed);
     rule->stats = stats ? *stats : datapath_.allocate_stats();
     rule->added.store(datapath_.next_version(), std::memory_order_relaxed);
     table_for(table).insert(*rule);
@@ -75,6 +82,7 @@ void Program::retire_hidden() {
 }
 
 void Program::free_later(Rule* rule, bool keep_stats) {
+    if (rule->actions->writes_action_set) action_set_rules_.fetch_sub(1, std::memory_order_relaxed);
     datapath_.rcu().retire([&datapath = datapath_, rule, keep_stats] {
         if (!keep_stats) datapath.release_stats(rule->stats);
         delete rule;
@@ -95,6 +103,10 @@ void Program::revert_remove(Rule* rule) {
 
 RuleStats Program::stats(const Rule& rule) const {
     return datapath_.rule_stats(rule.stats);
+}
+
+RuleStats Program::stats(StatsSlot slot) const {
+    return datapath_.rule_stats(slot);
 }
 
 TableStats Program::table_stats(std::uint8_t table) const {

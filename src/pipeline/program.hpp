@@ -9,6 +9,7 @@
 
 #include "classify/table.hpp"
 #include "pipeline/action_program.hpp"
+#include "pipeline/id_table.hpp"
 #include "pipeline/key_shape.hpp"
 #include "pipeline/stats.hpp"
 
@@ -27,7 +28,8 @@ struct Rule : classify::Rule {
     void* owner = nullptr;  ///< the bridge's record of the rule
 };
 
-class Datapath;
+struct GroupEntry;
+struct MeterEntry;
 
 class Program {
   public:
@@ -55,7 +57,19 @@ class Program {
     TableStats table_stats(std::uint8_t table) const;
     std::size_t rule_count(std::uint8_t table) const;
 
+    /// Groups and meters of the bridge: make entries with compile_group() and make_meter().
+    IdTable<GroupEntry>& groups() { return groups_; }
+    const IdTable<GroupEntry>& groups() const { return groups_; }
+    IdTable<MeterEntry>& meters() { return meters_; }
+    const IdTable<MeterEntry>& meters() const { return meters_; }
+    /// Statistics of a group, bucket, meter or band.
+    RuleStats stats(StatsSlot slot) const;
+
     // Workers.
+    /// Could a table of this bridge change an action set?
+    bool writes_action_sets() const noexcept {
+        return action_set_rules_.load(std::memory_order_relaxed) != 0;
+    }
     const classify::Table* table(unsigned id) const noexcept {
         return tables_[id].load(std::memory_order_acquire);
     }
@@ -80,7 +94,10 @@ class Program {
 
     Datapath& datapath_;
     unsigned index_;
-    std::vector<Hidden> hidden_;  ///< removed, not yet published
+    IdTable<GroupEntry> groups_;
+    IdTable<MeterEntry> meters_;
+    std::atomic<std::uint32_t> action_set_rules_{0};  // writer: control; readers: workers
+    std::vector<Hidden> hidden_;                      ///< removed, not yet published
     std::array<std::atomic<classify::Table*>, 256> tables_{};
     std::array<std::unique_ptr<classify::Table>, 256> owned_;
     std::array<std::uint64_t, 256> retired_packets_{};  ///< matched rules that are gone, by table

@@ -12,6 +12,7 @@
 namespace sluice::pipeline {
 
 struct Rule;
+struct BucketEntry;
 
 class TraceSink {
   public:
@@ -31,6 +32,12 @@ class TraceSink {
     virtual void drop(std::string_view reason) = 0;
     /// The packet came to the end of the first bridge as `key`.
     virtual void end(const FlowKey& key) = 0;
+    /// The group action just reported: there is no such group; or of which bucket it makes use (nullptr:
+    /// none is live), if there is a choice. Then each bucket, with its actions in between.
+    virtual void missing_group(std::uint32_t group) = 0;
+    virtual void chose_bucket(const BucketEntry* bucket) = 0;
+    virtual void enter_bucket(const BucketEntry& bucket) = 0;
+    virtual void leave_bucket() = 0;
 };
 
 }  // namespace sluice::pipeline

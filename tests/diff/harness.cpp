@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
+#include <set>
 
 #include <fmt/format.h>
 
 #include <gtest/gtest.h>
 
 #include "tests/diff/frames.hpp"
+#include "tests/diff/random_groups.hpp"
 #include "tests/diff/reference_target.hpp"
 
 namespace sluice::tests {
@@ -40,6 +42,10 @@ TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
     for (std::size_t i = bridge.flows.size(); i > 1; --i)
         std::swap(bridge.flows[i - 1].priority,
                   bridge.flows[random.below(static_cast<std::uint32_t>(i))].priority);
+    for (std::uint32_t id = 1; id <= options.random.groups; ++id)
+        bridge.settings.groups[id] = random_group(random, options.random, id);
+    for (std::uint32_t id = 1; id <= options.random.meters; ++id)
+        bridge.settings.meters[id] = random_meter(random);
     return bridge;
 }
 
@@ -68,6 +74,15 @@ bool agree(const Verdict& a, const Verdict& b, bool compare_drops) {
            (!compare_drops || a.drop == b.drop);
 }
 
+/// Counters of all groups and meters that a program still has agree.
+void compare_counts(DiffTarget& a, DiffTarget& b, const std::set<std::uint32_t>& groups, std::uint32_t meters,
+                    const std::string& where) {
+    for (const auto id : groups)
+        EXPECT_TRUE(a.group_counts("br0", id) == b.group_counts("br0", id)) << where << " group " << id;
+    for (std::uint32_t id = 1; id <= meters; ++id)
+        EXPECT_TRUE(a.meter_counts("br0", id) == b.meter_counts("br0", id)) << where << " meter " << id;
+}
+
 }  // namespace
 
 void run_differential(DiffTarget& target, DifferentialOptions options) {
@@ -82,7 +97,24 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
         ASSERT_TRUE(ready) << ready.error().message;
         const auto target_ready = target.configure({bridge});
         ASSERT_TRUE(target_ready) << target.name() << ": " << target_ready.error().message;
+        std::set<std::uint32_t> groups;
+        for (const auto& [id, group] : bridge.settings.groups)
+            groups.insert(id);
+        std::uint64_t now_ms = kFirstTime;
         for (unsigned n = 0; n < options.frames; ++n) {
+            if (options.change_groups && options.random.groups > 0 && random.one_in(3)) {
+                const auto id = 1 + random.below(options.random.groups);
+                const reference::Group group = random_group(random, options.random, id);
+                const bool remove = random.one_in(4);
+                reference.set_group("br0", id, remove ? nullptr : &group);
+                target.set_group("br0", id, remove ? nullptr : &group);
+                remove ? void(groups.erase(id)) : void(groups.insert(id));
+            }
+            if (options.random.meters > 0) {
+                now_ms += random.below(4);
+                reference.set_time(now_ms);
+                target.set_time(now_ms);
+            }
             const wire::Frame frame = random_frame(random, options.random);
             const OfPort in_port{1 + random.below(options.random.ports)};
             const Verdict expected = in_port_order(reference.run("br0", in_port, frame));
@@ -92,6 +124,7 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
             std::string flows;
             for (const FlowSpec& flow : bridge.flows)
                 flows += fmt::format("    {}\n", format_flow_spec(flow));
+            flows += describe_groups(bridge.settings.groups);
             ADD_FAILURE() << fmt::format("seed {} program {} frame {}: in_port {} {}\n", options.seed,
                                          program, n, to_int(in_port), wire::hex_of(frame))
                           << "  reference:\n"
@@ -100,6 +133,8 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
                           << flows;
             if (++failures >= options.failures) break;
         }
+        compare_counts(reference, target, groups, options.random.meters,
+                       fmt::format("seed {} program {}", options.seed, program));
     }
     // A test in which nothing is ever forwarded would prove nothing.
     if (options.programs >= 20 && failures == 0) {

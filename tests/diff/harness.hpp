@@ -24,10 +24,11 @@ namespace sluice::tests {
 struct DifferentialOptions {
     std::uint64_t seed = 1;
     unsigned programs = 100;
-    unsigned rules = 24;        ///< most rules of a program
-    unsigned frames = 60;       ///< frames a program
-    unsigned failures = 3;      ///< stop after so many
-    bool compare_drops = true;  ///< reasons too, not only whether
+    unsigned rules = 24;         ///< most rules of a program
+    unsigned frames = 60;        ///< frames a program
+    unsigned failures = 3;       ///< stop after so many
+    bool compare_drops = true;   ///< reasons too, not only whether
+    bool change_groups = false;  ///< groups are replaced and deleted between frames
     RandomOptions random{};
 };
 

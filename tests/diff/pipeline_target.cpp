@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/diff/pipeline_target.hpp"
 
-#include "base/clock.hpp"
-
 namespace sluice::tests {
 
 namespace {
-
-std::uint64_t now_ms() {
-    return static_cast<std::uint64_t>(clock::now_ms());
-}
 
 std::shared_ptr<const std::bitset<4096>> bits_of(const std::set<std::uint16_t>& vlans) {
     if (vlans.empty()) return nullptr;
@@ -38,6 +32,7 @@ pipeline::VlanMode mode_of(reference::VlanMode mode) {
 pipeline::PortEntry entry_of(const reference::Port& port) {
     pipeline::PortEntry entry;
     entry.up = port.up;
+    entry.live = port.up && !port.link_down;
     entry.no_flood = port.no_flood;
     entry.no_forward = port.no_forward;
     entry.no_receive = port.no_receive;
@@ -65,6 +60,10 @@ void PipelineTarget::clear() {
     for (auto& bridge : bridges_) {
         for (auto* rule : bridge.rules)
             bridge.program->remove(rule);
+        for (auto& [id, group] : bridge.groups)
+            bridge.program->groups().remove(group);
+        for (auto& [id, meter] : bridge.meters)
+            bridge.program->meters().remove(meter);
     }
     datapath_->publish();
     datapath_->set_topology({}, {});
@@ -100,6 +99,7 @@ Result<void> PipelineTarget::add_rules(BridgeState& bridge, const std::vector<Fl
 Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges) {
     clear();
     datapath_ = std::make_unique<pipeline::Datapath>();
+    now_ms_ = kFirstTime;
     // The control thread's executor learns addresses at once, as the reference does; a worker's asks for it.
     executor_ = &datapath_->control_executor();
     executor_->set_cache_entries(cache_entries_);
@@ -111,7 +111,7 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
         bridge.program = std::make_unique<pipeline::Program>(*datapath_);
         bridge.fdb = std::make_unique<pipeline::Fdb>(datapath_->rcu());
         for (const auto& [key, port] : from.settings.fdb)
-            bridge.fdb->learn(key.second, key.first, port, static_cast<std::uint32_t>(now_ms() / 1000));
+            bridge.fdb->learn(key.second, key.first, port, static_cast<std::uint32_t>(now_ms_ / 1000));
         for (const auto& [number, port] : from.settings.ports) {
             pipeline::PortEntry entry = entry_of(port);
             entry.index = datapath_->allocate_index();
@@ -135,6 +135,14 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
         datapath_->set_vlan_limit(from.settings.vlan_limit);
         entries.push_back(entry);
         if (auto ok = add_rules(bridge, from.flows); !ok) return ok;
+        for (const auto& [id, group] : from.settings.groups)
+            set_group(bridge.name, id, &group);
+        for (const auto& [id, meter] : from.settings.meters) {
+            MeterMod mod{MeterCommand::kAdd, id, meter.flags, {}};
+            for (const auto& band : meter.bands)
+                mod.bands.push_back(band.config);
+            bridge.meters[id] = bridge.program->meters().add(pipeline::make_meter(*datapath_, mod, now_ms_));
+        }
     }
     for (const auto& from : bridges) {
         for (const auto& [number, peer] : from.patches) {
@@ -145,9 +153,59 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
             }
         }
     }
-    datapath_->set_topology(std::move(ports), std::move(entries));
+    port_entries_ = std::move(ports);
+    bridge_entries_ = std::move(entries);
+    datapath_->set_topology(port_entries_, bridge_entries_);
     datapath_->publish();
     return {};
+}
+
+void PipelineTarget::set_group(const std::string& name, std::uint32_t id, const reference::Group* group) {
+    BridgeState& bridge = find(name);
+    auto& table = bridge.program->groups();
+    if (const auto old = bridge.groups.find(id); old != bridge.groups.end()) {
+        table.remove(old->second);
+        bridge.groups.erase(old);
+    }
+    if (group != nullptr) {
+        auto entry = pipeline::compile_group(*datapath_, id, group->type, group->buckets, group->properties);
+        bridge.groups[id] = table.add(std::move(*entry));
+    }
+    datapath_->publish();
+    datapath_->rcu().reclaim();
+}
+
+void PipelineTarget::set_link(const std::string& bridge, OfPort port, bool up) {
+    for (auto& entry : port_entries_) {
+        if (entry.index == find(bridge).ports[port]) entry.live = entry.up && up;
+    }
+    datapath_->set_topology(port_entries_, bridge_entries_);
+}
+
+std::vector<DiffTarget::Counts> PipelineTarget::group_counts(const std::string& name, std::uint32_t id) {
+    BridgeState& bridge = find(name);
+    const auto counts = [&](pipeline::StatsSlot slot) {
+        const auto stats = bridge.program->stats(slot);
+        return Counts{stats.packets, stats.bytes};
+    };
+    const pipeline::GroupEntry& group = *bridge.groups.at(id);
+    std::vector<Counts> all = {counts(group.stats)};
+    for (const auto& bucket : group.buckets)
+        all.push_back(counts(bucket.stats));
+    return all;
+}
+
+std::vector<DiffTarget::Counts> PipelineTarget::meter_counts(const std::string& name, std::uint32_t id) {
+    BridgeState& bridge = find(name);
+    const auto counts = [&](pipeline::StatsSlot slot) {
+        const auto stats = bridge.program->stats(slot);
+        return Counts{stats.packets, stats.bytes};
+    };
+    const pipeline::MeterEntry& meter = *bridge.meters.at(id);
+    std::vector<Counts> all = {counts(meter.stats)};
+    for (const auto& band : meter.bands)
+        all.push_back(counts(band->stats));
+    return all;
 }
 
 Verdict PipelineTarget::collect() {
@@ -180,7 +238,7 @@ Verdict PipelineTarget::run_burst(const std::string& bridge, OfPort in_port,
     unsigned count = 0;
     for (const auto& frame : frames)
         burst[count++] = packet_from_bytes(frame);
-    executor_->run(find(bridge).ports[in_port], burst, count, now_ms());
+    executor_->run(find(bridge).ports[in_port], burst, count, now_ms_);
     Verdict verdict = collect();
     const auto after = datapath_->drop_counts();
     if (verdict.sent.empty() && verdict.packet_ins.empty()) {
@@ -196,7 +254,7 @@ Verdict PipelineTarget::packet_out(const std::string& bridge, OfPort in_port, wi
     const auto before = datapath_->drop_counts();
     auto program = pipeline::compile(actions);
     datapath_->control_executor().packet_out(find(bridge).program->index(), in_port, **program,
-                                             packet_from_bytes(frame), now_ms());
+                                             packet_from_bytes(frame), now_ms_);
     Verdict verdict = collect();
     const auto after = datapath_->drop_counts();
     if (verdict.sent.empty() && verdict.packet_ins.empty()) {
@@ -214,7 +272,7 @@ std::uint64_t PipelineTarget::hits(const std::string& bridge, std::size_t index)
 
 std::map<reference::FdbKey, OfPort> PipelineTarget::fdb(const std::string& bridge) {
     std::map<reference::FdbKey, OfPort> table;
-    for (const auto& entry : find(bridge).fdb->entries(static_cast<std::uint32_t>(now_ms() / 1000)))
+    for (const auto& entry : find(bridge).fdb->entries(static_cast<std::uint32_t>(now_ms_ / 1000)))
         table[{entry.vlan, entry.mac}] = entry.port;
     return table;
 }

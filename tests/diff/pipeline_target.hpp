@@ -10,6 +10,8 @@
 #include "packet/pool.hpp"
 #include "packet/test_eal.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/group.hpp"
+#include "pipeline/meter.hpp"
 #include "tests/diff/target.hpp"
 
 namespace sluice::tests {
@@ -56,6 +58,11 @@ class PipelineTarget final : public ScenarioTarget {
     Verdict packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
                        const ActionList& actions) override;
     std::uint64_t hits(const std::string& bridge, std::size_t index) override;
+    void set_group(const std::string& bridge, std::uint32_t id, const reference::Group* group) override;
+    void set_time(std::uint64_t now_ms) override { now_ms_ = now_ms; }
+    void set_link(const std::string& bridge, OfPort port, bool up) override;
+    std::vector<Counts> group_counts(const std::string& bridge, std::uint32_t id) override;
+    std::vector<Counts> meter_counts(const std::string& bridge, std::uint32_t id) override;
     std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) override;
 
     /// Runs frames of one port as one burst; the verdict joins what all of them led to.
@@ -73,6 +80,8 @@ class PipelineTarget final : public ScenarioTarget {
         std::unique_ptr<pipeline::Program> program;
         std::unique_ptr<pipeline::Fdb> fdb;
         std::vector<pipeline::Rule*> rules;
+        std::map<std::uint32_t, pipeline::GroupEntry*> groups;
+        std::map<std::uint32_t, pipeline::MeterEntry*> meters;
         std::map<OfPort, PortIndex> ports;
     };
     void clear();
@@ -85,6 +94,9 @@ class PipelineTarget final : public ScenarioTarget {
     std::unique_ptr<pipeline::Datapath> datapath_;
     pipeline::Executor* executor_ = nullptr;
     std::list<BridgeState> bridges_;
+    std::vector<pipeline::PortEntry> port_entries_;      ///< of the topology
+    std::vector<pipeline::BridgeEntry> bridge_entries_;  ///< of the topology
+    std::uint64_t now_ms_ = kFirstTime;
     std::list<CapturePort> ports_;
     std::map<CapturePort*, std::pair<std::string, OfPort>> port_names_;
 };

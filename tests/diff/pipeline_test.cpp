@@ -27,5 +27,29 @@ TEST(Differential, pipeline_agrees_with_reference_with_normal_and_controller) {
     run_differential(target, options);
 }
 
+TEST(Differential, pipeline_agrees_with_reference_with_groups) {
+    PipelineTarget target;
+    DifferentialOptions options{.seed = 4, .programs = 400, .rules = 12, .compare_drops = false};
+    options.random.groups = 6;
+    run_differential(target, options);
+}
+
+TEST(Differential, pipeline_agrees_with_reference_while_groups_change) {
+    PipelineTarget target;
+    DifferentialOptions options{.seed = 5, .programs = 200, .frames = 100, .compare_drops = false};
+    options.random.groups = 6;
+    options.random.controller = true;
+    options.change_groups = true;
+    run_differential(target, options);
+}
+
+TEST(Differential, pipeline_agrees_with_reference_with_meters) {
+    PipelineTarget target;
+    DifferentialOptions options{.seed = 6, .programs = 200, .rules = 12, .compare_drops = false};
+    options.random.groups = 3;
+    options.random.meters = 3;
+    run_differential(target, options);
+}
+
 }  // namespace
 }  // namespace sluice::tests

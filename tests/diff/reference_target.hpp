@@ -15,6 +15,9 @@ class ReferenceTarget final : public ScenarioTarget {
         bridges_.clear();
         for (const TargetBridge& from : bridges) {
             reference::Bridge& bridge = bridges_.emplace_back(from.settings);
+            bridge.now_ms = kFirstTime;
+            for (auto& [id, meter] : bridge.meters)
+                meter.filled_ms = kFirstTime;
             for (std::size_t i = 0; i < from.flows.size(); ++i) {
                 const FlowSpec& flow = from.flows[i];
                 const auto table = static_cast<std::uint8_t>(flow.table == 0xff ? 0 : flow.table);
@@ -39,6 +42,35 @@ class ReferenceTarget final : public ScenarioTarget {
     Verdict packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
                        const ActionList& actions) override {
         return convert(reference::execute_packet_out(*find(bridge), frame, in_port, actions));
+    }
+    void set_group(const std::string& bridge, std::uint32_t id, const reference::Group* group) override {
+        if (group != nullptr) {
+            find(bridge)->groups[id] = *group;
+        } else {
+            find(bridge)->groups.erase(id);
+        }
+    }
+    void set_time(std::uint64_t now_ms) override {
+        for (reference::Bridge& bridge : bridges_)
+            bridge.now_ms = now_ms;
+    }
+    void set_link(const std::string& bridge, OfPort port, bool up) override {
+        find(bridge)->ports.at(port).link_down = !up;
+    }
+    std::vector<Counts> group_counts(const std::string& bridge, std::uint32_t id) override {
+        reference::Group& group = find(bridge)->groups.at(id);
+        std::vector<Counts> counts = {{group.packets, group.bytes}};
+        group.bucket_counts.resize(group.buckets.size());
+        for (const auto& [packets, bytes] : group.bucket_counts)
+            counts.push_back({packets, bytes});
+        return counts;
+    }
+    std::vector<Counts> meter_counts(const std::string& bridge, std::uint32_t id) override {
+        const reference::Meter& meter = find(bridge)->meters.at(id);
+        std::vector<Counts> counts = {{meter.packets, meter.bytes}};
+        for (const auto& band : meter.bands)
+            counts.push_back({band.packets, band.bytes});
+        return counts;
     }
     std::uint64_t hits(const std::string& bridge, std::size_t index) override {
         return find(bridge)->rules.at(index).hit_count;

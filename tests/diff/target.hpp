@@ -56,7 +56,22 @@ class DiffTarget {
     virtual Result<void> configure(const std::vector<TargetBridge>& bridges) = 0;
     /// A frame received on a port of the named bridge.
     virtual Verdict run(const std::string& bridge, OfPort in_port, wire::Bytes frame) = 0;
+
+    // Groups and meters; those of the beginning stand in TargetBridge::settings. A target without them keeps
+    // what stands here.
+    /// Adds, replaces (its counters start anew) or, nullptr, deletes a group.
+    virtual void set_group(const std::string&, std::uint32_t, const reference::Group*) {}
+    /// The meters' clock, milliseconds; kFirstTime after configure(), and never backwards.
+    virtual void set_time(std::uint64_t) {}
+    struct Counts {
+        std::uint64_t packets = 0, bytes = 0;
+        friend bool operator==(const Counts&, const Counts&) = default;
+    };
+    /// Of a group and then each of its buckets; of a meter and then each of its bands.
+    virtual std::vector<Counts> group_counts(const std::string&, std::uint32_t) { return {}; }
+    virtual std::vector<Counts> meter_counts(const std::string&, std::uint32_t) { return {}; }
 };
+inline constexpr std::uint64_t kFirstTime = 1'000'000;
 
 class ScenarioTarget : public DiffTarget {
   public:
@@ -65,6 +80,8 @@ class ScenarioTarget : public DiffTarget {
                                const ActionList& actions) = 0;
     /// Packets that flow `index` of the bridge has counted since configure().
     virtual std::uint64_t hits(const std::string& bridge, std::size_t index) = 0;
+    /// A port's link comes up or goes down.
+    virtual void set_link(const std::string& bridge, OfPort port, bool up) = 0;
     /// The MAC table: (VLAN, MAC) -> port.
     virtual std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) = 0;
 };

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "flow/action_text.hpp"
+#include "tests/scenario/group_text.hpp"
 #include "tests/scenario/packet_text.hpp"
 #include "wire/builder.hpp"
 
@@ -71,6 +72,18 @@ class Reader {
             read_port(text);
         else if (verb == "flow")
             bridge().flows.push_back(value_or_throw(parse_flow_spec(text)));
+        else if (verb == "group" || verb == "del-group")
+            read_group(text, verb == "del-group");
+        else if (verb == "meter")
+            bridge().settings.meters.insert(value_or_throw(parse_meter(text, kFirstTime)));
+        else if (verb == "time")
+            add_step(ScenarioStep::Kind::kTime).count = to_number(take_word(text));
+        else if (verb == "link")
+            read_link(text);
+        else if (verb == "group-packets")
+            read_counts(ScenarioStep::Kind::kGroupPackets, text);
+        else if (verb == "meter-packets")
+            read_counts(ScenarioStep::Kind::kMeterPackets, text);
         else if (verb == "in")
             read_in(text);
         else if (verb == "packet-out")
@@ -181,6 +194,36 @@ class Reader {
         }
     }
 
+    void read_group(std::string_view text, bool remove) {
+        std::pair<std::uint32_t, reference::Group> group;
+        if (remove) {
+            group.first = to_number(take_word(text));
+        } else {
+            group = value_or_throw(parse_group(text));
+        }
+        if (scenario_.steps.empty() && !remove) {
+            bridge().settings.groups.insert(std::move(group));
+            return;
+        }
+        ScenarioStep& step = add_step(ScenarioStep::Kind::kGroup);
+        step.place.bridge = scenario_.bridges.back().settings.name;
+        step.id = group.first;
+        step.group = std::move(group.second);
+        step.absent = remove;
+    }
+    void read_link(std::string_view text) {
+        ScenarioStep& step = add_step(ScenarioStep::Kind::kLink);
+        step.place = to_place(take_word(text));
+        step.absent = take_word(text) == "down";
+    }
+    void read_counts(ScenarioStep::Kind kind, std::string_view text) {
+        ScenarioStep& step = add_step(kind);
+        step.place.bridge = scenario_.bridges.back().settings.name;
+        const std::string_view id = take_word(text);
+        step.id = id == "controller" ? kControllerMeter : to_number(id);
+        while (!text.empty())
+            step.counts.push_back(to_number(take_word(text)));
+    }
     void read_in(std::string_view text) {
         ScenarioStep& step = add_step(ScenarioStep::Kind::kIn);
         step.place = to_place(take_word(text));
@@ -269,6 +312,16 @@ void check_verdict(const ScenarioStep& step, const Verdict& verdict, std::vector
     if (left == verdict.drop.has_value()) say("the frame is neither forwarded nor dropped, or both");
 }
 
+void check_counts(const ScenarioStep& step, const std::vector<DiffTarget::Counts>& counts,
+                  std::vector<std::string>& wrong) {
+    std::vector<std::uint64_t> packets;
+    for (const auto& count : counts)
+        packets.push_back(count.packets);
+    if (packets != step.counts)
+        wrong.push_back(fmt::format("line {}: counted {}, expected {}", step.line, fmt::join(packets, " "),
+                                    fmt::join(step.counts, " ")));
+}
+
 }  // namespace
 
 Result<Scenario> parse_scenario(std::string_view text, const std::string& file) {
@@ -291,6 +344,7 @@ Result<Scenario> parse_scenario(std::string_view text, const std::string& file) 
 std::vector<std::string> run_scenario(const Scenario& scenario, ScenarioTarget& target) {
     std::vector<std::string> wrong;
     if (const auto done = target.configure(scenario.bridges); !done) return {done.error().message};
+    std::uint64_t now_ms = kFirstTime;
     for (const ScenarioStep& step : scenario.steps) {
         const std::string& bridge = step.place.bridge;
         switch (step.kind) {
@@ -300,6 +354,22 @@ std::vector<std::string> run_scenario(const Scenario& scenario, ScenarioTarget& 
             case ScenarioStep::Kind::kPacketOut:
                 check_verdict(step, target.packet_out(bridge, step.place.port, step.frame, step.actions),
                               wrong);
+                break;
+            case ScenarioStep::Kind::kGroup:
+                target.set_group(bridge, step.id, step.absent ? nullptr : &step.group);
+                break;
+            case ScenarioStep::Kind::kTime:
+                now_ms += step.count;
+                target.set_time(now_ms);
+                break;
+            case ScenarioStep::Kind::kLink:
+                target.set_link(bridge, step.place.port, !step.absent);
+                break;
+            case ScenarioStep::Kind::kGroupPackets:
+                check_counts(step, target.group_counts(bridge, step.id), wrong);
+                break;
+            case ScenarioStep::Kind::kMeterPackets:
+                check_counts(step, target.meter_counts(bridge, step.id), wrong);
                 break;
             case ScenarioStep::Kind::kHits: {
                 const std::uint64_t hits = target.hits(bridge, step.flow - 1);

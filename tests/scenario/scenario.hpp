@@ -8,13 +8,15 @@
 //          [priority-tags=if-nonzero|always] [protected] [no-flood] [no-forward] [no-receive]
 //          [no-packet-in] [down] [patch=BRIDGE:PORT]
 //   flow FLOW                      as ovs-ofctl add-flow takes it; flows are numbered from 1
-//   in PORT PACKET                 a frame arrives; PACKET as in packet_text.hpp
-//   packet-out PORT ACTIONS | PACKET
-//   out PORT PACKET|same           after in or packet-out: what must leave, and nothing else
-//   punt REASON [PACKET]           a packet-in: no_match, action, invalid_ttl, action_set, packet_out
-//   drop REASON                    nothing leaves; REASON as in packet/drop_reason.hpp
-//   hits FLOW COUNT                at this point
-//   fdb VLAN MAC PORT|none         at this point
+//   group GROUP, meter METER       as in group_text.hpp; a group below a packet is put in the place of the
+//   old del-group N time MS                        so many milliseconds pass, for meters link PORT up|down in
+//   PORT PACKET                 a frame arrives; PACKET as in packet_text.hpp packet-out PORT ACTIONS |
+//   PACKET out PORT PACKET|same           after in or packet-out: what must leave, and nothing else punt
+//   REASON [PACKET]           a packet-in: no_match, action, invalid_ttl, action_set, group, packet_out drop
+//   REASON                    nothing leaves; REASON as in packet/drop_reason.hpp hits FLOW COUNT at this
+//   point group-packets N COUNT [COUNT]..   of the group, then each bucket, at this point meter-packets N
+//   COUNT [COUNT]..   of the meter, then each band, at this point fdb VLAN MAC PORT|none         at this
+//   point
 // PORT is a number, LOCAL or CONTROLLER, with "BRIDGE:" before it if it isn't the first bridge's.
 #pragma once
 
@@ -40,7 +42,7 @@ struct ExpectedFrame {
 
 /// A line that does or checks something, in file order.
 struct ScenarioStep {
-    enum class Kind { kIn, kPacketOut, kHits, kFdb };
+    enum class Kind { kIn, kPacketOut, kHits, kFdb, kGroup, kTime, kLink, kGroupPackets, kMeterPackets };
     Kind kind{};
     unsigned line = 0;
     Place place;
@@ -52,7 +54,10 @@ struct ScenarioStep {
     std::size_t flow = 0;                                     ///< kHits, from 1
     std::uint64_t count = 0;                                  ///< kHits
     reference::FdbKey mac;                                    ///< kFdb
-    bool absent = false;                                      ///< kFdb: must not be there
+    bool absent = false;                ///< kFdb: must not be there; kGroup: goes; kLink: down
+    std::uint32_t id = 0;               ///< of a group or meter
+    reference::Group group;             ///< kGroup
+    std::vector<std::uint64_t> counts;  ///< kGroupPackets, kMeterPackets
 };
 
 struct Scenario {

@@ -9,10 +9,18 @@ namespace sluice::openflow {
 namespace {
 
 using E = ErrorCode;
-constexpr Version k11 = Version::k11, k12 = Version::k12, k13 = Version::k13, k14 = Version::k14,
-                  k15 = Version::k15;
+constexpr Version k10 = Version::k10, k11 = Version::k11, k12 = Version::k12, k13 = Version::k13,
+                  k14 = Version::k14, k15 = Version::k15;
 constexpr std::uint32_t kNetronome = 0x0000154d, kSelectionMethod = 1;
 constexpr std::uint16_t kExperimenterProperty = 0xffff;
+
+/// OpenFlow 1.0 has groups through Nicira's extension, in the form of 1.5.
+bool has_bucket_ids(Version version) {
+    return version >= k15 || version == k10;
+}
+bool has_durations(Version version) {
+    return version >= k13 || version == k10;
+}
 
 std::uint16_t default_weight(GroupType type) {
     return type == GroupType::kSelect ? 1 : 0;
@@ -59,12 +67,9 @@ Bucket read_bucket15(Reader& in, Version version, GroupType type) {
 std::vector<Bucket> read_buckets(Reader in, Version version, GroupType type) {
     std::vector<Bucket> buckets;
     while (!in.empty()) {
-        buckets.push_back(version >= k15
+        buckets.push_back(has_bucket_ids(version)
                               ? read_bucket15(in, version, type)
                               : read_bucket11(in, version, static_cast<std::uint32_t>(buckets.size())));
-    }
-    if (type == GroupType::kIndirect && buckets.size() > 1) {
-        fail(E::kGmfcInvalidGroup, "indirect group with {} buckets", buckets.size());
     }
     return buckets;
 }
@@ -72,7 +77,7 @@ void write_buckets(Writer& out, const std::vector<Bucket>& buckets, Version vers
     for (const auto& bucket : buckets) {
         const auto start = out.size();
         out.u16(0);
-        if (version < k15) {
+        if (!has_bucket_ids(version)) {
             out.u16(bucket.weight);
             out.port32(bucket.watch_port);
             out.u32(bucket.watch_group);
@@ -145,12 +150,39 @@ void write_group_properties(Writer& out, const GroupProperties& properties) {
 
 GroupCommand checked_command(std::uint16_t command, Version version) {
     const bool known =
-        command <= 2 || command == 0x8000 || (version >= k15 && (command == 3 || command == 5));
+        command <= 2 || command == 0x8000 || (has_bucket_ids(version) && (command == 3 || command == 5));
     if (!known) fail(E::kGmfcBadCommand, "group-mod command {}", command);
     return command == 5 ? GroupCommand::kRemoveBucket : GroupCommand{command};
 }
 std::uint16_t wire_command(GroupCommand command) {
     return command == GroupCommand::kRemoveBucket ? std::uint16_t{5} : static_cast<std::uint16_t>(command);
+}
+
+/// What is wrong whatever groups there are.
+void check_group_mod(const GroupMod& mod, Version version) {
+    const bool is_insert = mod.command == GroupCommand::kInsertBucket;
+    const bool is_remove = mod.command == GroupCommand::kRemoveBucket;
+    const std::uint32_t at = mod.command_bucket;
+    const bool one = at <= kMaxGroup || at == kFirstBucket || at == kLastBucket;
+    const bool right_place = is_insert ? one : is_remove ? one || at == kAllBuckets : at == kAllBuckets;
+    if (has_bucket_ids(version) && !right_place) fail(E::kGmfcBadBucket, "command bucket id {:#x}", at);
+    if (is_remove && !mod.buckets.empty()) fail(E::kGmfcBadBucket, "remove-bucket with buckets");
+    if (mod.type == GroupType::kIndirect && mod.command != GroupCommand::kDelete && mod.buckets.size() != 1)
+        fail(E::kGmfcInvalidGroup, "indirect group with {} buckets", mod.buckets.size());
+    std::vector<std::uint32_t> ids;
+    for (const Bucket& bucket : mod.buckets) {
+        const bool watches = bucket.watch_port != OfPort::kAny || bucket.watch_group != kAnyGroup;
+        if (bucket.weight != 0 && mod.type != GroupType::kSelect)
+            fail(E::kGmfcInvalidGroup, "bucket with weight {}, not in a select group", bucket.weight);
+        if (watches && (mod.type == GroupType::kAll || mod.type == GroupType::kIndirect))
+            fail(E::kGmfcWatchUnsupported, "bucket {} watches a port or group", bucket.id);
+        if (!watches && mod.type == GroupType::kFastFailover)
+            fail(E::kGmfcInvalidGroup, "bucket {} of a fast failover group watches nothing", bucket.id);
+        ids.push_back(bucket.id);
+    }
+    std::sort(ids.begin(), ids.end());
+    if (std::adjacent_find(ids.begin(), ids.end()) != ids.end())
+        fail(E::kGmfcBadBucket, "two buckets with one id");
 }
 
 void decode_group_mod(Reader& in, Version version, Message& m) {
@@ -161,7 +193,7 @@ void decode_group_mod(Reader& in, Version version, Message& m) {
     mod.type = GroupType{type};
     in.skip(1);
     mod.group = in.u32();
-    if (version < k15) {
+    if (!has_bucket_ids(version)) {
         mod.buckets = read_buckets(in, version, mod.type);
     } else {
         const std::size_t length = in.u16();
@@ -170,9 +202,12 @@ void decode_group_mod(Reader& in, Version version, Message& m) {
         if (length > in.left()) fail(E::kGmfcBadBucket, "buckets of {} bytes, {} left", length, in.left());
         mod.buckets = read_buckets(in.sub(length), version, mod.type);
         mod.properties = read_group_properties(in);
+        if (!mod.properties.selection_method.empty() && mod.type != GroupType::kSelect)
+            fail(E::kBpcBadValue, "selection method of a group that does not select");
     }
     const bool all = mod.command == GroupCommand::kDelete && mod.group == kAllGroups;
     if (mod.group > kMaxGroup && !all) fail(E::kGmfcInvalidGroup, "group {:#x}", mod.group);
+    check_group_mod(mod, version);
     m.body = std::move(mod);
 }
 
@@ -183,7 +218,7 @@ void decode_group_request(Reader& in, Version, Message& m) {
     m.body = Kind{in.u32()};
 }
 void decode_desc_request(Reader& in, Version version, Message& m) {
-    m.body = GroupDescRequest{version >= k15 ? in.u32() : kAllGroups};
+    m.body = GroupDescRequest{has_bucket_ids(version) ? in.u32() : kAllGroups};
 }
 void read_counters(Reader& in, std::vector<BucketCounters>& counters) {
     while (!in.empty()) {
@@ -203,7 +238,7 @@ void decode_group_stats(Reader& in, Version version, Message& m) {
     GroupStatsReply reply;
     while (!in.empty()) {
         Reader ahead = in;
-        Reader item = read_item(in, ahead.u16(), version >= k13 ? 40 : 32);
+        Reader item = read_item(in, ahead.u16(), has_durations(version) ? 40 : 32);
         GroupStats stats;
         item.skip(4);
         stats.group = item.u32();
@@ -211,7 +246,7 @@ void decode_group_stats(Reader& in, Version version, Message& m) {
         item.skip(4);
         stats.packet_count = item.u64();
         stats.byte_count = item.u64();
-        if (version >= k13) {
+        if (has_durations(version)) {
             stats.duration_s = item.u32();
             stats.duration_ns = item.u32();
         }
@@ -224,7 +259,7 @@ void decode_group_desc(Reader& in, Version version, Message& m) {
     GroupDescReply reply;
     while (!in.empty()) {
         Reader ahead = in;
-        Reader item = read_item(in, ahead.u16(), version >= k15 ? 16 : 8);
+        Reader item = read_item(in, ahead.u16(), has_bucket_ids(version) ? 16 : 8);
         item.skip(2);
         GroupDesc desc;
         const std::uint8_t type = item.u8();
@@ -232,7 +267,7 @@ void decode_group_desc(Reader& in, Version version, Message& m) {
         desc.type = GroupType{type};
         item.skip(1);
         desc.group = item.u32();
-        if (version < k15) {
+        if (!has_bucket_ids(version)) {
             desc.buckets = read_buckets(item, version, desc.type);
         } else {
             const std::size_t length = item.u16();
@@ -304,7 +339,7 @@ void decode_meter_mod(Reader& in, Version, Message& m) {
     }
     if (!is_delete) {
         const bool kbps = mod.flags & meter_flag::kKbps, packets = mod.flags & meter_flag::kPktps;
-        if ((mod.flags & ~0x0fU) != 0 || kbps == packets)
+        if ((mod.flags & ~0x0fU) != 0 || (kbps && packets))
             fail(E::kMmfcBadFlags, "meter flags {:#x}", mod.flags);
         mod.bands = read_bands(in);
     }
@@ -353,9 +388,22 @@ void decode_meter_features(Reader& in, Version, Message& m) {
     m.body = reply;
 }
 
+/// Type `type` of OpenFlow 1.1+; Nicira's in 1.0 has the next number.
+void begin_group_multipart(MessageWriter& out, bool reply, std::uint16_t type) {
+    if (out.version() == k10) return out.begin_nicira_multipart(reply, type + 1U);
+    reply ? out.begin_reply(type) : out.begin_request(type);
+}
+
 constexpr MessageRow kRows[] = {
     {Space::kType, 15, k11, k14, 8, true, decode_group_mod},
     {Space::kType, 15, k15, k15, 16, true, decode_group_mod},
+    {Space::kNicira, 31, k10, k10, 16, true, decode_group_mod},
+    {Space::kNiciraRequest, 7, k10, k10, 8, false, decode_group_request<GroupStatsRequest>},
+    {Space::kNiciraReply, 7, k10, k10, 0, true, decode_group_stats},
+    {Space::kNiciraRequest, 8, k10, k10, 8, false, decode_desc_request},
+    {Space::kNiciraReply, 8, k10, k10, 0, true, decode_group_desc},
+    {Space::kNiciraRequest, 9, k10, k10, 0, false, decode_empty<GroupFeaturesRequest>},
+    {Space::kNiciraReply, 9, k10, k10, 40, false, decode_group_features},
     {Space::kType, 29, k13, k15, 8, true, decode_meter_mod},
     {Space::kRequest, 6, k11, k15, 8, false, decode_group_request<GroupStatsRequest>},
     {Space::kReply, 6, k11, k15, 0, true, decode_group_stats},
@@ -379,13 +427,12 @@ std::span<const MessageRow> group_messages() {
 }
 
 void encode_body(MessageWriter& out, const GroupMod& b) {
-    require(out, k11);
-    out.begin(15);
+    out.version() == k10 ? out.begin_nicira(31) : out.begin(15);
     out.u16(wire_command(b.command));
     out.u8(static_cast<unsigned>(b.type));
     out.zeros(1);
     out.u32(b.group);
-    if (out.version() < k15) return write_buckets(out, b.buckets, out.version(), b.type);
+    if (!has_bucket_ids(out.version())) return write_buckets(out, b.buckets, out.version(), b.type);
     const auto length_at = out.size();
     out.zeros(4);
     out.u32(b.command_bucket);
@@ -403,14 +450,12 @@ void encode_body(MessageWriter& out, const MeterMod& b) {
     write_bands(out, b.bands);
 }
 void encode_body(MessageWriter& out, const GroupStatsRequest& b) {
-    require(out, k11);
-    out.begin_request(6);
+    begin_group_multipart(out, false, 6);
     out.u32(b.group);
     out.zeros(4);
 }
 void encode_body(MessageWriter& out, const GroupStatsReply& b) {
-    require(out, k11);
-    out.begin_reply(6);
+    begin_group_multipart(out, true, 6);
     for (const auto& stats : b.groups) {
         const auto start = out.mark();
         out.u16(0);
@@ -420,7 +465,7 @@ void encode_body(MessageWriter& out, const GroupStatsReply& b) {
         out.zeros(4);
         out.u64(stats.packet_count);
         out.u64(stats.byte_count);
-        if (out.version() >= k13) {
+        if (has_durations(out.version())) {
             out.u32(stats.duration_s);
             out.u32(stats.duration_ns);
         }
@@ -430,25 +475,23 @@ void encode_body(MessageWriter& out, const GroupStatsReply& b) {
     }
 }
 void encode_body(MessageWriter& out, const GroupDescRequest& b) {
-    require(out, k11);
-    out.begin_request(7);
-    if (out.version() < k15) return;
+    begin_group_multipart(out, false, 7);
+    if (!has_bucket_ids(out.version())) return;
     out.u32(b.group);
     out.zeros(4);
 }
 void encode_body(MessageWriter& out, const GroupDescReply& b) {
-    require(out, k11);
-    out.begin_reply(7);
+    begin_group_multipart(out, true, 7);
     for (const auto& desc : b.groups) {
         const auto start = out.mark();
         out.u16(0);
         out.u8(static_cast<unsigned>(desc.type));
         out.zeros(1);
         out.u32(desc.group);
-        if (out.version() >= k15) out.zeros(8);
+        if (has_bucket_ids(out.version())) out.zeros(8);
         const auto buckets = out.size();
         write_buckets(out, desc.buckets, out.version(), desc.type);
-        if (out.version() >= k15) {
+        if (has_bucket_ids(out.version())) {
             out.patch16(start + 8, out.size() - buckets);
             write_group_properties(out, desc.properties);
         }
@@ -457,12 +500,12 @@ void encode_body(MessageWriter& out, const GroupDescReply& b) {
     }
 }
 void encode_body(MessageWriter& out, const GroupFeaturesRequest&) {
-    require(out, k12);
-    out.begin_request(8);
+    if (out.version() != k10) require(out, k12);
+    begin_group_multipart(out, false, 8);
 }
 void encode_body(MessageWriter& out, const GroupFeaturesReply& b) {
-    require(out, k12);
-    out.begin_reply(8);
+    if (out.version() != k10) require(out, k12);
+    begin_group_multipart(out, true, 8);
     out.u32(b.types);
     out.u32(b.capabilities);
     for (const auto max : b.max_groups)
