@@ -78,6 +78,16 @@ def measure_case(setup, case, args, progress):
             "wrong": {who: sorted({w for r in rs for w in r.get("wrong", [])}) for who, rs in rounds.items()}}
 
 
+def against_one_worker(cases):
+    """Notes by how many times the last case, if it has more workers, is faster than that with one."""
+    last, scenario_name = cases[-1], cases[-1]["name"].split("/")[0]
+    one = next((c for c in cases if c["name"].split("/")[0] == scenario_name and c["workers"] == 1), None)
+    if last["workers"] == 1 or one is None:
+        return
+    pairs = {who: (table.main(last, who), table.main(one, who)) for who in last["result"]}
+    last["times_one_worker"] = {who: many / single for who, (many, single) in pairs.items() if many and single}
+
+
 def run(cases, args, root):
     # An interrupt ends the standing contender on the way out; the namespaces take the rest along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -99,6 +109,7 @@ def run(cases, args, root):
     try:
         for case in cases:
             results["cases"].append(measure_case(setup, case, args, progress))
+            against_one_worker(results["cases"])
             print(table.row(results["cases"][-1]), flush=True)
     except KeyboardInterrupt:
         interrupted = True

@@ -71,12 +71,13 @@ def meminfo(name):
 
 
 def thread_times(pid):
-    """Seconds on a CPU of each thread."""
+    """Of each thread: (seconds on a CPU, seconds ready but waiting for one)."""
     out = {}
     try:
         for tid in os.listdir("/proc/%d/task" % pid):
             with open("/proc/%d/task/%s/schedstat" % (pid, tid), encoding="ascii") as file:
-                out[tid] = int(file.read().split()[0]) / 1e9
+                ran, waited = file.read().split()[:2]
+                out[tid] = int(ran) / 1e9, int(waited) / 1e9
     except OSError:
         pass
     return out

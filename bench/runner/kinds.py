@@ -239,7 +239,7 @@ def blocked(contender, args):
             # A port that was gone could not count what it missed. Good to the length of a drain.
             lost = max(lost, int(offered * (seconds - DRAIN_S)) - window.took("packets", ports))
         rows.append({"change": name, "lost": lost, "late": late, "blocked_ms": (lost + late) / offered * 1e3, "took_ms": took * 1e3,
-                     "anew": anew})
+                     "anew": anew, "waited_ms": window.busiest(contender.case.workers)[1] * 1e3})
         wrong += m.check(window, contender, True)
     m.enable(contender, False, rate=0)
     return {"main": max((row["blocked_ms"] for row in rows if "blocked_ms" in row and not row["anew"]), default=None), "changes": rows, "offered_pps": offered,

@@ -37,10 +37,16 @@ class Window:
         both = [n for n in self.end[side] if n in self.begin[side] and (ports is None or n in ports)]
         return sum(self.end[side][n][name] - self.begin[side][n][name] for n in both)
 
+    def busiest(self, workers):
+        """Of the busiest threads, one a worker: (seconds on a CPU, seconds ready but waiting)."""
+        old = self.begin["threads"]
+        rows = sorted(((ran - old.get(tid, (0, 0))[0], waited - old.get(tid, (0, 0))[1]) for tid, (ran, waited) in self.end["threads"].items()),
+                      reverse=True)[:workers]
+        return sum(r[0] for r in rows), sum(r[1] for r in rows)
+
     def cpu_share(self, workers):
-        """How much of the time the busiest threads, one a worker, were on a CPU: less than 1 when others were."""
-        used = sorted((t - self.begin["threads"].get(tid, 0) for tid, t in self.end["threads"].items()), reverse=True)
-        return min(1.0, sum(used[:workers]) / workers / self.seconds) if used else 0.0
+        """How much of the time the workers were on a CPU: less than 1 when others were, or when they slept."""
+        return min(1.0, self.busiest(workers)[0] / workers / self.seconds)
 
 
 def sources(case, role="traffic"):

@@ -58,7 +58,7 @@ def plots(case):
     if any("changes" in r for r in results.values()):
         names = [row["change"] for row in next(iter(results.values()))["changes"]]
         by = {who: {row["change"]: row for row in r["changes"]} for who, r in results.items()}
-        yield rows_of(["change"] + ["%s %s" % (who, what) for who in by for what in ("blocked ms", "lost", "late")],
+        yield rows_of(["change"] + ["%s %s" % (who, what) for who in by for what in ("blocked ms", "lost", "late", "waited for its core, ms")],
                       [[name] + [text for who in by for text in change_cells(by[who].get(name))] for name in names])
     stages = [("%s" % who, r["stages"]) for who, r in results.items() if r.get("stages")]
     if stages:
@@ -67,8 +67,8 @@ def plots(case):
 
 def change_cells(row):
     if row is None or "failed" in row:
-        return ("failed", "", "")
-    return ("%.3f%s" % (row["blocked_ms"], " (port anew)" if row["anew"] else ""), row["lost"], row["late"])
+        return ("failed", "", "", "")
+    return ("%.3f%s" % (row["blocked_ms"], " (port anew)" if row["anew"] else ""), row["lost"], row["late"], "%.3f" % row["waited_ms"])
 
 
 def section(case):
@@ -76,6 +76,8 @@ def section(case):
     rates = {who: r["main"] for who, r in case["result"].items() if r and r.get("main") is not None}
     if rates:
         out.append(svg.bars([(case["name"], rates)], UNITS[case["measure"]]))
+    if "times_one_worker" in case:
+        out.append("<p>Times the rate of one worker: %s</p>" % escape(", ".join("%s %.2f" % item for item in case["times_one_worker"].items())))
     out += plots(case)
     for who, result in case["result"].items():
         out += ["<p class=note>%s</p>" % escape(text) for text in table.details(who, result, case["measure"])] if result and "changes" not in result else []

@@ -44,6 +44,8 @@ def judgement(case):
     bridge = ratio(case, "linux")
     if bridge is not None:
         parts.append("the Linux bridge %.2f, %.2f x that" % (main(case, "linux"), bridge))
+    if "times_one_worker" in case:
+        parts.append("times one worker: " + ", ".join("%s %.2f" % item for item in case["times_one_worker"].items()))
     if case["target"] is not None and not wanted_ratio(case):
         parts.append("want %g %s" % (case["target"], UNITS[case["measure"]]))
     return ", ".join(parts)
@@ -72,8 +74,8 @@ def details(who, figures, kind):
             who, number(figures["calm_mpps"]), number(figures["victim_mpps"]), number(figures["after_mpps"]))
     for row in figures.get("changes", []):
         yield "%-9s %-30s %s" % (who, row["change"], "failed: " + row["failed"][:120] if "failed" in row else
-                                 "blocked %8.3f ms  (lost %d, late %d; the change took %.0f ms%s)" % (
-                                     row["blocked_ms"], row["lost"], row["late"], row["took_ms"],
+                                 "blocked %8.3f ms  (lost %d, late %d; the change took %.0f ms; the worker waited %.3f ms for its core%s)" % (
+                                     row["blocked_ms"], row["lost"], row["late"], row["took_ms"], row["waited_ms"],
                                      "; made port %s anew" % ", ".join(map(str, row["anew"])) if row["anew"] else ""))
 
 
