@@ -130,6 +130,7 @@ std::size_t Datapath::drain(std::size_t limit, const std::function<void(PuntReco
     const Topology& topology = *topology_.read();
     for (std::size_t e = 0; e < executors_.size(); ++e) {
         Executor& executor = *executors_[e];
+        executor.tend_caches();
         while (LearnRecord* record = executor.learns().front()) {
             if (record->bridge < topology.bridges.size() && topology.bridges[record->bridge]) {
                 topology.bridges[record->bridge]->fdb->learn(record->mac, record->vlan, record->port,

@@ -224,6 +224,20 @@ void set_bits(PacketSet& set, unsigned i, FieldLoc loc, HeaderPart part, U128 va
     }
 }
 
+void decrement_ttl(PacketSet& set, unsigned i) noexcept {
+    FlowKey& key = set.key[i];
+    key.word[key::kIpTtl.word] -= std::uint64_t{1} << key::kIpTtl.shift;
+    if (set.l3[i] == kNoOffset) return;
+    std::uint8_t* l3 = bytes_of(set.packet[i]) + set.l3[i];
+    if (!is_type(key, kTypeIpv4)) {
+        --l3[7];
+        return;
+    }
+    const std::uint16_t before = load_be16(l3 + 8), after = static_cast<std::uint16_t>(before - 0x100);
+    store_be16(l3 + 8, after);
+    store_be16(l3 + 10, wire::update_checksum16(load_be16(l3 + 10), before, after));
+}
+
 void write_vlan(PacketSet& set, unsigned i, std::uint16_t before) noexcept {
     FlowKey& key = set.key[i];
     const auto tci = static_cast<std::uint16_t>(key.get(key::kVlanTci));

@@ -17,6 +17,9 @@ void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept;
 /// Writes the bits `mask` of a key field and, if that changed it, the header they stand for.
 void set_bits(PacketSet& set, unsigned i, FieldLoc loc, HeaderPart part, U128 value, U128 mask) noexcept;
 
+/// One from the TTL or hop limit, which is not 0, of an IP packet.
+void decrement_ttl(PacketSet& set, unsigned i) noexcept;
+
 /// Makes the packet's tags those of the key after the key's VLAN fields changed from `before` (outer TCI).
 void write_vlan(PacketSet& set, unsigned i, std::uint16_t before) noexcept;
 /// Puts an empty tag outermost. Nothing happens without headroom.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/executor.hpp"
 
+#include <algorithm>
+
 #include "packet/pool.hpp"
 #include "pipeline/edit.hpp"
 #include "pipeline/executor_impl.hpp"
@@ -66,6 +68,8 @@ Executor::Impl::Impl(Datapath& datapath, unsigned queue)
 Executor::Impl::~Impl() {
     for (auto& misses : table_misses)
         delete[] misses.load(std::memory_order_relaxed);
+    for (auto& cache : caches)
+        delete cache.load(std::memory_order_relaxed);
 }
 
 const ThreadCounters& Executor::counters() const {
@@ -91,7 +95,14 @@ void Executor::set_cache_entries(unsigned entries) noexcept {
 }
 
 FlowCache::Stats Executor::cache_stats(unsigned bridge) const noexcept {
-    return impl_->caches[bridge] ? impl_->caches[bridge]->stats() : FlowCache::Stats{};
+    const FlowCache* cache = impl_->caches[bridge].load(std::memory_order_acquire);
+    return cache ? cache->stats() : FlowCache::Stats{};
+}
+
+void Executor::tend_caches() {
+    for (auto& slot : impl_->caches) {
+        if (FlowCache* cache = slot.load(std::memory_order_acquire)) cache->tend();
+    }
 }
 
 void Executor::ensure_bridge(unsigned bridge) {
@@ -176,14 +187,19 @@ void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, 
             drop(packets[n], DropReason::kRuntFrame);
             continue;
         }
-        const unsigned i = set.count++;
-        set.packet[i] = packets[n];
-        set.next[i] = set.l3[i] = set.l4[i] = kNoOffset;
-        set.tags[i] = 0;
-        set.pending[i] = PortIndex::kNone;
-        set.action_set[i] = 0;
-        set.stack_size[i] = 0;
-        set.reason[i] = DropReason::kActionDrop;
+        set.packet[set.count++] = packets[n];
+    }
+    // Column by column: each fill is a few vector stores.
+    const auto size = set.count;
+    std::fill_n(set.next, size, kNoOffset);
+    std::fill_n(set.l3, size, kNoOffset);
+    std::fill_n(set.l4, size, kNoOffset);
+    std::fill_n(set.tags, size, std::uint8_t{0});
+    std::fill_n(set.pending, size, PortIndex::kNone);
+    std::fill_n(set.action_set, size, std::uint16_t{0});
+    std::fill_n(set.stack_size, size, std::uint8_t{0});
+    std::fill_n(set.reason, size, DropReason::kActionDrop);
+    for (unsigned i = 0; i < size; ++i) {
         auto& word = set.key[i].word;
         for (unsigned w = 0; w < 8; ++w)
             word[w] = 0;
@@ -272,18 +288,54 @@ void Executor::Impl::ensure_lines(PacketSet& set, const Group& group, Path& path
     }
 }
 
+void Executor::Impl::parse_link_of(PacketSet& set, unsigned i) noexcept {
+    const Packet* packet = set.packet[i];
+    set.next[i] =
+        parse_link(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len, vlan_limit, set.key[i]);
+    if (set.key[i].word[1] & kVlanPresent) set.tags[i] = set.key[i].get(key::kVlan1Tci) != 0 ? 2 : 1;
+}
+
+/// From nothing to everything.
+void Executor::Impl::parse_all(PacketSet& set, const Group& group, Path& path) noexcept {
+    ensure_lines(set, group, path, 3);
+    bool labels = false;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        if (g + 4 < group.count) __builtin_prefetch(rte_pktmbuf_mtod(set.packet[group.index[g + 4]], void*));
+        const Packet* packet = set.packet[i];
+        NetworkOffsets at;
+        if (__builtin_expect(parse_plain(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
+                                         packet->pkt_len, set.key[i], at),
+                             1)) {
+            set.next[i] = set.l3[i] = at.l3;
+            set.l4[i] = at.l4;
+            set.l3_end[i] = at.end;
+            set.routing[i] = false;
+            continue;
+        }
+        parse_link_of(set, i);
+        if ((set.key[i].word[0] & 0xffff) - 0x8847 <= 1) {  // MPLS: later, together
+            labels = true;
+        } else {
+            parse_network_of(set, i);
+        }
+    }
+    path.parsed = Parsed::kLink;
+    if (!labels) path.parsed = Parsed::kAll;
+}
+
 void Executor::Impl::ensure_parsed(PacketSet& set, const Group& group, Path& path, Parsed level) noexcept {
     if (path.parsed >= level) return;
+    if (path.parsed == Parsed::kNothing && level == Parsed::kAll) {
+        parse_all(set, group, path);
+        if (path.parsed == Parsed::kAll) return;
+    }
     if (path.parsed == Parsed::kNothing) {
         ensure_lines(set, group, path, 1);
         for (unsigned g = 0; g < group.count; ++g) {
-            const unsigned i = group.index[g];
             if (g + 4 < group.count)
                 __builtin_prefetch(rte_pktmbuf_mtod(set.packet[group.index[g + 4]], void*));
-            const Packet* packet = set.packet[i];
-            set.next[i] = parse_link(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
-                                     vlan_limit, set.key[i]);
-            if (set.key[i].word[1] & kVlanPresent) set.tags[i] = set.key[i].get(key::kVlan1Tci) != 0 ? 2 : 1;
+            parse_link_of(set, group.index[g]);
         }
         path.parsed = Parsed::kLink;
     }
@@ -296,8 +348,9 @@ void Executor::Impl::ensure_parsed(PacketSet& set, const Group& group, Path& pat
             ensure_lines(set, group, path, 1U << (key::kMplsLse1.word / 8));
             break;
         }
-        for (unsigned g = 0; g < group.count; ++g)
-            parse_network_of(set, group.index[g]);
+        for (unsigned g = 0; g < group.count; ++g) {
+            if (set.l3[group.index[g]] == kNoOffset) parse_network_of(set, group.index[g]);
+        }
         path.parsed = Parsed::kAll;
     }
 }

@@ -48,6 +48,7 @@ class Executor {
     FlowCache::Stats cache_stats(unsigned bridge) const noexcept;
 
     // Used by Datapath (control thread).
+    void tend_caches();                          ///< gives caches the memory they want
     void ensure_bridge(unsigned bridge);         ///< makes the table counters of a bridge addressable
     void release_punt(PortIndex port) noexcept;  ///< a punt of this port was taken from the ring
     void absorb(const Executor& gone);           ///< adds another's counters to this one's

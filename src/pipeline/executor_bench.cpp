@@ -146,6 +146,8 @@ void run(benchmark::State& state, const std::vector<std::string>& flows, std::ui
         }
         setup.executor->run(setup.index[0], setup.burst, kMaxBurst, 1000 + packets / 1000000);
         setup.executor->flush();
+        if (packets % (kMaxBurst * 1024) == 0)
+            setup.datapath.drain(1024, [](PuntRecord& record) { packet_free(record.packet); });
         packets += kMaxBurst;
         if (setup.sink.size != kMaxBurst) {
             state.SkipWithError("packets were lost");

@@ -57,6 +57,8 @@ struct Executor::Impl {
     void on_miss(PacketSet& set, const Group& group, Path& path) noexcept;
     void prepare(PacketSet& set, const Group& group, Path& path, const classify::WordSet& words) noexcept;
     void ensure_lines(PacketSet& set, const Group& group, Path& path, std::uint16_t lines) noexcept;
+    void parse_link_of(PacketSet& set, unsigned i) noexcept;
+    void parse_all(PacketSet& set, const Group& group, Path& path) noexcept;
     void ensure_parsed(PacketSet& set, const Group& group, Path& path, Parsed level) noexcept;
     void finish(PacketSet& set, Path& path) noexcept;
 
@@ -194,9 +196,9 @@ struct Executor::Impl {
     std::uint16_t action_set_count = 1;
 
     // The flow cache. While `recording`, the walks of its packets are written into `journals`.
-    unsigned cache_entries = FlowCache::kMaxEntries;             ///< 0: no cache
-    std::array<std::unique_ptr<FlowCache>, kMaxBridges> caches;  ///< by bridge index
-    std::unique_ptr<Journal[]> journals;                         ///< by index in the set
+    unsigned cache_entries = FlowCache::kMaxEntries;            ///< 0: no cache
+    std::array<std::atomic<FlowCache*>, kMaxBridges> caches{};  ///< by bridge index; the owner makes them
+    std::unique_ptr<Journal[]> journals;                        ///< by index in the set
     FlowCache::Key cache_keys[kMaxBurst];
     const PacketSet* recording = nullptr;
     std::uint32_t recorded = 0;  ///< bit i: packet i of `recording` has a journal

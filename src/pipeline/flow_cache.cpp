@@ -6,9 +6,6 @@
 #include <cstring>
 #include <new>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 #include <sys/mman.h>
 
 #include "pipeline/program.hpp"
@@ -16,20 +13,6 @@
 namespace sluice::pipeline {
 
 namespace {
-
-/// Bit i: tag i is `tag`.
-unsigned match_tags(const std::array<std::uint16_t, 8>& tags, std::uint16_t tag) noexcept {
-#if defined(__SSE2__)
-    const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(tags.data()));
-    const __m128i equal = _mm_cmpeq_epi16(all, _mm_set1_epi16(static_cast<short>(tag)));
-    return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
-#else
-    unsigned found = 0;
-    for (unsigned i = 0; i < tags.size(); ++i)
-        found |= (tags[i] == tag ? 1U : 0U) << i;
-    return found;
-#endif
-}
 
 constexpr std::size_t kHugePage = 2U << 20;
 
@@ -50,41 +33,77 @@ constexpr std::uint32_t kSparse = 8, kSample = 32;  // one burst in so many
 }  // namespace
 
 FlowCache::FlowCache(unsigned max_entries) : secret_(process_hash_key()), max_entries_(max_entries) {}
-FlowCache::~FlowCache() = default;
 
-bool FlowCache::allocate(unsigned entries) noexcept {
-    const std::size_t key_words = std::size_t{shape_.count} + 1;
-    const std::size_t raw = offsetof(Entry, key) + key_words * 8;
-    const std::size_t stride = raw <= 32 ? 32 : (raw + 63) / 64 * 64;
+FlowCache::~FlowCache() {
+    delete offered_.load();
+    delete discarded_.load();
+}
+
+std::unique_ptr<FlowCache::Memory> FlowCache::make_memory(unsigned entries, std::size_t stride) {
+    auto memory = std::make_unique<Memory>();
     const std::size_t bucket_count = std::max<std::size_t>(entries / 4, 1);
-    auto* buckets = static_cast<Bucket*>(allocate_zeroed(bucket_count * sizeof(Bucket)));
-    auto* memory = static_cast<std::byte*>(allocate_zeroed(entries * stride));
-    if (!buckets || !memory) {
-        std::free(buckets);
-        std::free(memory);
-        return false;
-    }
-    buckets_.reset(buckets);
-    entries_.reset(memory);
-    bucket_mask_ = bucket_count - 1;
-    stride_ = stride;
-    capacity_ = entries;
-    free_.resize(entries);
+    memory->buckets.reset(static_cast<Bucket*>(allocate_zeroed(bucket_count * sizeof(Bucket))));
+    memory->entries.reset(static_cast<std::byte*>(allocate_zeroed(entries * stride)));
+    if (!memory->buckets || !memory->entries) return nullptr;
+    memory->bucket_mask = bucket_count - 1;
+    memory->stride = stride;
+    memory->capacity = entries;
+    memory->free.resize(entries);
     for (std::uint32_t i = 0; i < entries; ++i)
-        free_[i] = entries - 1 - i;
-    verdicts_.clear();
-    return true;
+        memory->free[i] = entries - 1 - i;
+    memory->chains.assign(std::max<std::size_t>(entries, 64), nullptr);
+    return memory;
+}
+
+void FlowCache::adopt(std::unique_ptr<Memory> memory) noexcept {
+    buckets_ = memory->buckets.get();
+    entries_ = memory->entries.get();
+    bucket_mask_ = memory->bucket_mask;
+    stride_ = memory->stride;
+    capacity_ = memory->capacity;
+    verdicts_.reset(memory->chains);
+    mode_ = Mode::kAll;
+    window_lookups_ = window_hits_ = 0;
+    memory_.swap(memory);
+    Memory* none = nullptr;
+    if (memory && discarded_.compare_exchange_strong(none, memory.get())) (void)memory.release();
+}
+
+void FlowCache::tend() {
+    delete discarded_.exchange(nullptr);
+    const std::uint64_t wanted = wanted_.load(std::memory_order_acquire);
+    if (wanted == 0 || offered_.load(std::memory_order_relaxed)) return;
+    offered_.store(make_memory(static_cast<unsigned>(wanted), wanted >> 32).release(),
+                   std::memory_order_release);
+}
+
+/// Takes memory that has been made meanwhile, or has it made.
+void FlowCache::ask_for_more() noexcept {
+    if (Memory* offered = offered_.load(std::memory_order_acquire)) {
+        wanted_.store(0, std::memory_order_release);
+        offered_.store(nullptr, std::memory_order_release);
+        std::unique_ptr<Memory> memory(offered);
+        if (memory->stride == stride_ && memory->capacity > capacity_) adopt(std::move(memory));
+        return;
+    }
+    const std::uint32_t entries = std::min(capacity_ * 4, max_entries_);
+    wanted_.store(std::uint64_t{stride_} << 32 | entries, std::memory_order_release);
 }
 
 bool FlowCache::begin(const Program& program, Version version, std::uint64_t topology_serial) noexcept {
     const KeyShape& shape = program.key_shape();
     if (__builtin_expect(shape.serial != shape_.serial, 0)) {
         shape_ = shape;
-        capacity_ = 0;
-        if (shape.reads_headers && !allocate(std::min(kMinEntries, max_entries_)))
-            shape_.reads_headers = false;
-        mode_ = Mode::kAll;
-        window_lookups_ = window_hits_ = 0;
+        if (shape.reads_headers) {
+            const std::size_t raw = offsetof(Entry, key) + (std::size_t{shape.count} + 1) * 8;
+            auto memory =
+                make_memory(std::min(kMinEntries, max_entries_), raw <= 32 ? 32 : (raw + 63) / 64 * 64);
+            if (memory) {
+                adopt(std::move(memory));
+            } else {
+                shape_.reads_headers = false;
+            }
+        }
         seen_version_ = version;
         seen_topology_ = topology_serial;
         return shape_.reads_headers;
@@ -106,60 +125,11 @@ bool FlowCache::begin(const Program& program, Version version, std::uint64_t top
     return true;
 }
 
-void FlowCache::make_key(const FlowKey& key, std::uint64_t packet_class, std::uint32_t in_port,
-                         Key& out) const noexcept {
-    const unsigned count = (packet_class & 0xffff) == 0x0800 ? shape_.count_ipv4 : shape_.count;
-    out.in_port = in_port;
-    out.size = count + 1;
-    out.word[0] = packet_class;
-    for (unsigned n = 0; n < count; ++n)
-        out.word[n + 1] = key.word[shape_.word[n]] & shape_.mask[n];
-    out.hash = hash_words(secret_, out.word, out.size) + in_port * 0x9e3779b97f4a7c15ULL;
-}
-
-void FlowCache::prefetch_entry(const Key& key) const noexcept {
-    const Bucket& bucket = buckets_[key.hash & bucket_mask_];
-    const unsigned found = match_tags(bucket.tag, tag_of(key.hash));
-    if (found != 0) __builtin_prefetch(&entry(bucket.index[static_cast<unsigned>(__builtin_ctz(found))]));
-}
-
-bool FlowCache::same(const Entry& entry, const Key& key) noexcept {
-    std::uint64_t differ = entry.in_port ^ key.in_port;
-    for (unsigned n = 0; n < key.size; ++n)
-        differ |= entry.key[n] ^ key.word[n];
-    return differ == 0;
-}
-
-bool FlowCache::valid(Entry& entry) noexcept {
-    if (__builtin_expect(entry.epoch == epoch_, 1)) return true;
-    if (entry.epoch < min_epoch_) return false;
-    const Verdict& verdict = *entry.verdict;
-    for (unsigned n = 0; n < verdict.visit_count; ++n) {
-        if (table_epoch_[verdict.visits()[n]] > entry.epoch) return false;
-    }
-    entry.epoch = epoch_;
-    return true;
-}
-
-const Verdict* FlowCache::find(const Key& key) noexcept {
-    Bucket& bucket = buckets_[key.hash & bucket_mask_];
-    for (unsigned found = match_tags(bucket.tag, tag_of(key.hash)); found != 0; found &= found - 1) {
-        const auto way = static_cast<unsigned>(__builtin_ctz(found));
-        Entry& candidate = entry(bucket.index[way]);
-        if (!same(candidate, key)) continue;
-        if (valid(candidate)) return candidate.verdict;
-        ++stats_.stale;
-        drop(bucket, way);
-        return nullptr;
-    }
-    return nullptr;
-}
-
 void FlowCache::drop(Bucket& bucket, unsigned way) noexcept {
     const std::uint32_t index = bucket.index[way];
     verdicts_.release(entry(index).verdict);
     bucket.tag[way] = 0;
-    free_.push_back(index);  // within the capacity it was made with
+    memory_->free.push_back(index);  // within the capacity it was made with
 }
 
 void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
@@ -169,11 +139,12 @@ void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
         const auto way = static_cast<unsigned>(__builtin_ctz(found));
         if (same(entry(bucket->index[way]), key)) drop(*bucket, way);
     }
-    if (free_.empty() && capacity_ < max_entries_) {
-        if (allocate(std::min(capacity_ * 4, max_entries_))) bucket = &buckets_[key.hash & bucket_mask_];
+    if (is_full() && capacity_ < max_entries_) {
+        ask_for_more();
+        bucket = &buckets_[key.hash & bucket_mask_];
     }
     unsigned empty = match_tags(bucket->tag, 0);
-    if (empty == 0 || free_.empty()) {
+    if (empty == 0 || is_full()) {
         // One of the bucket's own makes room: a stale one, else any.
         const unsigned occupied = ~empty & 0xff;
         if (occupied == 0) return;
@@ -191,8 +162,8 @@ void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
     Verdict* verdict = verdicts_.acquire(journal);
     if (!verdict) return;
     const auto way = static_cast<unsigned>(__builtin_ctz(empty));
-    const std::uint32_t index = free_.back();
-    free_.pop_back();
+    const std::uint32_t index = memory_->free.back();
+    memory_->free.pop_back();
     Entry& to = entry(index);
     to.epoch = epoch_;
     to.in_port = key.in_port;
@@ -218,7 +189,7 @@ void FlowCache::count(unsigned lookups, unsigned hits) noexcept {
     if (window_lookups_ < kWindow) return;
     if (window_hits_ * 4 >= window_lookups_) {
         mode_ = Mode::kAll;
-    } else if (is_full() && capacity_ == max_entries_) {
+    } else if (is_full()) {
         mode_ = window_hits_ * 32 < window_lookups_ ? Mode::kSample : Mode::kSparse;
     }
     window_lookups_ = window_hits_ = 0;
@@ -227,7 +198,8 @@ void FlowCache::count(unsigned lookups, unsigned hits) noexcept {
 FlowCache::Stats FlowCache::stats() const noexcept {
     Stats stats = stats_;
     stats.capacity = capacity_;
-    stats.entries = capacity_ - free_.size();
+    if (!memory_) return stats;
+    stats.entries = capacity_ - memory_->free.size();
     stats.bytes = capacity_ * (stride_ + sizeof(std::uint32_t)) + (bucket_mask_ + 1) * sizeof(Bucket) +
                   verdicts_.bytes();
     return stats;

@@ -13,10 +13,16 @@
 //
 // Layout: buckets of eight 16-bit tags and indices (one cache line), entries apart; a full bucket gives up
 // one of its eight. It begins small and grows by four while it is too small for the traffic, up to
-// kMaxEntries. Memory: 24 bytes a tag pair and 64 bytes an entry for an IPv4 5-tuple. Owner: one thread.
+// kMaxEntries; the control thread makes the bigger memory and frees the old one (tend), so that no burst
+// waits for either. Memory: 80 bytes a flow with an IPv4 5-tuple for key. Owner: one thread.
 #pragma once
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +36,20 @@
 namespace sluice::pipeline {
 
 class Program;
+
+/// Bit i: tag i is `tag`.
+inline unsigned match_tags(const std::array<std::uint16_t, 8>& tags, std::uint16_t tag) noexcept {
+#if defined(__SSE2__)
+    const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(tags.data()));
+    const __m128i equal = _mm_cmpeq_epi16(all, _mm_set1_epi16(static_cast<short>(tag)));
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
+#else
+    unsigned found = 0;
+    for (unsigned i = 0; i < tags.size(); ++i)
+        found |= (tags[i] == tag ? 1U : 0U) << i;
+    return found;
+#endif
+}
 
 class FlowCache {
   public:
@@ -71,6 +91,11 @@ class FlowCache {
     /// Keeps a walk. Replaces what the key had.
     void insert(const Key& key, const Journal& journal) noexcept;
 
+    /// The cache is too small and wants the control thread to call tend().
+    bool wants_memory() const noexcept { return wanted_.load(std::memory_order_relaxed) != 0; }
+    /// Control thread, now and then.
+    void tend();
+
     struct Stats {
         std::uint64_t lookups = 0, hits = 0, inserts = 0, stale = 0;
         std::size_t entries = 0, capacity = 0, bytes = 0;
@@ -94,25 +119,41 @@ class FlowCache {
         return tag == 0 ? std::uint16_t{1} : tag;
     }
     Entry& entry(std::uint32_t index) const noexcept {
-        return *reinterpret_cast<Entry*>(entries_.get() + std::size_t{index} * stride_);
+        return *reinterpret_cast<Entry*>(entries_ + std::size_t{index} * stride_);
     }
     static bool same(const Entry& entry, const Key& key) noexcept;
     bool valid(Entry& entry) noexcept;
-    bool allocate(unsigned entries) noexcept;
+    /// What look-ups read, with the free list and the verdicts' hash chains, which grow with it.
+    struct Memory {
+        std::unique_ptr<Bucket[], AlignedFree> buckets;
+        std::unique_ptr<std::byte[], AlignedFree> entries;
+        std::size_t bucket_mask = 0, stride = 0;
+        std::uint32_t capacity = 0;
+        std::vector<std::uint32_t> free;
+        std::vector<Verdict*> chains;
+    };
+    /// Zeroed and touched; nullptr when there is none. Any thread.
+    static std::unique_ptr<Memory> make_memory(unsigned entries, std::size_t stride);
+    void adopt(std::unique_ptr<Memory> memory) noexcept;
+    void ask_for_more() noexcept;
     void clear() noexcept;
     void drop(Bucket& bucket, unsigned way) noexcept;
-    bool is_full() const noexcept { return free_.empty(); }
+    bool is_full() const noexcept { return memory_->free.empty(); }
 
     const HashKey secret_;
     const unsigned max_entries_;
     KeyShape shape_;
-    std::unique_ptr<Bucket[], AlignedFree> buckets_;
-    std::unique_ptr<std::byte[], AlignedFree> entries_;
+    std::unique_ptr<Memory> memory_;
+    Bucket* buckets_ = nullptr;
+    std::byte* entries_ = nullptr;
     std::size_t bucket_mask_ = 0;
     std::size_t stride_ = 0;
     std::uint32_t capacity_ = 0;
-    std::vector<std::uint32_t> free_;
     VerdictPool verdicts_;
+
+    // Between the owner and the control thread: entries wanted in a stride, memory offered, memory to free.
+    std::atomic<std::uint64_t> wanted_{0};
+    std::atomic<Memory*> offered_{nullptr}, discarded_{nullptr};
 
     // Validity.
     Version seen_version_ = 0;
@@ -128,5 +169,54 @@ class FlowCache {
     std::uint32_t window_lookups_ = 0, window_hits_ = 0;
     Stats stats_;
 };
+
+inline void FlowCache::make_key(const FlowKey& key, std::uint64_t packet_class, std::uint32_t in_port,
+                                Key& out) const noexcept {
+    const unsigned count = (packet_class & 0xffff) == 0x0800 ? shape_.count_ipv4 : shape_.count;
+    out.in_port = in_port;
+    out.size = count + 1;
+    out.word[0] = packet_class;
+    for (unsigned n = 0; n < count; ++n)
+        out.word[n + 1] = key.word[shape_.word[n]] & shape_.mask[n];
+    out.hash = hash_words(secret_, out.word, out.size) + in_port * 0x9e3779b97f4a7c15ULL;
+}
+
+inline void FlowCache::prefetch_entry(const Key& key) const noexcept {
+    const Bucket& bucket = buckets_[key.hash & bucket_mask_];
+    const unsigned found = match_tags(bucket.tag, tag_of(key.hash));
+    if (found != 0) __builtin_prefetch(&entry(bucket.index[static_cast<unsigned>(__builtin_ctz(found))]));
+}
+
+inline bool FlowCache::same(const Entry& entry, const Key& key) noexcept {
+    std::uint64_t differ = entry.in_port ^ key.in_port;
+    for (unsigned n = 0; n < key.size; ++n)
+        differ |= entry.key[n] ^ key.word[n];
+    return differ == 0;
+}
+
+inline bool FlowCache::valid(Entry& entry) noexcept {
+    if (__builtin_expect(entry.epoch == epoch_, 1)) return true;
+    if (entry.epoch < min_epoch_) return false;
+    const Verdict& verdict = *entry.verdict;
+    for (unsigned n = 0; n < verdict.visit_count; ++n) {
+        if (table_epoch_[verdict.visits()[n]] > entry.epoch) return false;
+    }
+    entry.epoch = epoch_;
+    return true;
+}
+
+inline const Verdict* FlowCache::find(const Key& key) noexcept {
+    Bucket& bucket = buckets_[key.hash & bucket_mask_];
+    for (unsigned found = match_tags(bucket.tag, tag_of(key.hash)); found != 0; found &= found - 1) {
+        const auto way = static_cast<unsigned>(__builtin_ctz(found));
+        Entry& candidate = entry(bucket.index[way]);
+        if (!same(candidate, key)) continue;
+        if (valid(candidate)) return candidate.verdict;
+        ++stats_.stale;
+        drop(bucket, way);
+        return nullptr;
+    }
+    return nullptr;
+}
 
 }  // namespace sluice::pipeline

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/byte_order.hpp"
 #include "flow/key.hpp"
 
 namespace sluice::pipeline {
@@ -29,5 +30,36 @@ struct NetworkOffsets {
 /// Network and transport headers from offset l3 on; frame: whole length.
 NetworkOffsets parse_network(const std::uint8_t* data, std::uint32_t contiguous, std::uint32_t frame,
                              std::uint16_t l3, FlowKey& key) noexcept;
+
+/// parse_link() and parse_network() at once for the common packet: untagged IPv4 without options, no
+/// fragment, TCP or UDP, headers whole and in the first segment. False: it is another one, nothing is
+/// written.
+inline bool parse_plain(const std::uint8_t* data, std::uint32_t contiguous, std::uint32_t frame, FlowKey& key,
+                        NetworkOffsets& out) noexcept {
+    constexpr std::uint32_t kL3 = 14, kL4 = 34;
+    if (contiguous < kL4 + 20 || load_be16(data + 12) != 0x0800 || data[kL3] != 0x45) return false;
+    const std::uint32_t total = load_be16(data + kL3 + 2);
+    const std::uint8_t proto = data[kL3 + 9];
+    std::uint64_t ports = std::uint64_t{load_be32(data + kL4)} << 32;
+    std::uint32_t least = 28;
+    if (proto == 6) {
+        const std::uint32_t header = (data[kL4 + 12] >> 4) * 4U;
+        least = 20 + (header < 20 ? 65536 : header);
+        ports |= std::uint64_t{load_be16(data + kL4 + 12) & 0x0fffU} << 16;
+    } else if (proto != 17) {
+        return false;
+    }
+    const std::uint32_t end = kL3 + total;
+    if ((load_be16(data + kL3 + 6) & 0x3fff) != 0 || total < least || end > frame || kL3 + least > contiguous)
+        return false;
+    key.word[0] = (load_be64(data) & ~std::uint64_t{0xffff}) | 0x0800;
+    key.word[1] = load_be64(data + 6) & ~std::uint64_t{0xffff};
+    key.word[2] =
+        std::uint64_t{proto} << 24 | std::uint64_t{data[kL3 + 1]} << 16 | std::uint64_t{data[kL3 + 8]} << 8;
+    key.word[3] = load_be64(data + kL3 + 12);
+    key.word[4] = ports;
+    out = {kL3, kL4, end < contiguous ? end : contiguous, false};
+    return true;
+}
 
 }  // namespace sluice::pipeline

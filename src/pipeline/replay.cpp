@@ -83,13 +83,14 @@ void Executor::Impl::note_set(unsigned i, const Op& op, U128 value, U128 mask) n
 
 FlowCache* Executor::Impl::cache_of(const Topology::Bridge& bridge) noexcept {
     if (cache_entries == 0 || trace) return nullptr;
-    auto& cache = caches[bridge.index];
+    FlowCache* cache = caches[bridge.index].load(std::memory_order_relaxed);
     if (!cache) {
         if (!bridge.program->key_shape().reads_headers) return nullptr;
-        cache = std::make_unique<FlowCache>(cache_entries);
+        cache = new FlowCache(cache_entries);
+        caches[bridge.index].store(cache, std::memory_order_release);
         if (!journals) journals = std::make_unique<Journal[]>(kMaxBurst);
     }
-    return cache->begin(*bridge.program, version, topology->serial) && cache->wants_lookup() ? cache.get()
+    return cache->begin(*bridge.program, version, topology->serial) && cache->wants_lookup() ? cache
                                                                                              : nullptr;
 }
 
@@ -170,8 +171,7 @@ void Executor::Impl::replay(PacketSet& set, unsigned i, const Verdict& verdict, 
                 break;
             case StepKind::kDecTtl:
                 if (!is_ip(key.word[0] & 0xffff)) break;
-                key.set(key::kIpTtl, key.get(key::kIpTtl) - 1);
-                write_back(set, i, HeaderPart::kIpTtl);
+                decrement_ttl(set, i);
                 break;
             case StepKind::kPushVlan:
                 push_tag(set, i, step.port);
@@ -211,6 +211,7 @@ void Executor::Impl::keep_recorded(PacketSet& set, FlowCache& cache) noexcept {
         journal.reason = journal.out == PortIndex::kNone ? set.reason[i] : DropReason::kActionDrop;
         cache.insert(cache_keys[i], journal);
     }
+    if (cache.wants_memory()) dp.wake_control();
 }
 
 }  // namespace sluice::pipeline

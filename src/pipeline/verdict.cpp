@@ -51,7 +51,7 @@ bool same(const Verdict& verdict, const Journal& journal) {
 
 }  // namespace
 
-VerdictPool::VerdictPool() : secret_(process_hash_key()), chains_(1024, nullptr) {}
+VerdictPool::VerdictPool() : secret_(process_hash_key()), chains_(64, nullptr) {}
 
 void* VerdictPool::allocate(std::size_t size, std::uint8_t& size_class) noexcept {
     const std::size_t units = (size + kUnit - 1) / kUnit;
@@ -73,20 +73,6 @@ void* VerdictPool::allocate(std::size_t size, std::uint8_t& size_class) noexcept
     void* at = chunks_[chunk_next_ - 1].get() + chunk_used_;
     chunk_used_ += units * kUnit;
     return at;
-}
-
-void VerdictPool::grow_chains() noexcept {
-    std::vector<Verdict*> bigger(chains_.size() * 4, nullptr);
-    for (Verdict* head : chains_) {
-        while (head) {
-            Verdict* next = head->next;
-            Verdict*& chain = bigger[head->hash & (bigger.size() - 1)];
-            head->next = chain;
-            chain = head;
-            head = next;
-        }
-    }
-    chains_.swap(bigger);
 }
 
 Verdict* VerdictPool::acquire(const Journal& journal) noexcept {
@@ -122,7 +108,6 @@ Verdict* VerdictPool::acquire(const Journal& journal) noexcept {
     std::copy(journal.hit, journal.hit + journal.hit_count, verdict->hits());
     std::copy(journal.visit, journal.visit + journal.visit_count, verdict->visits());
     std::copy(journal.miss, journal.miss + journal.miss_count, verdict->misses());
-    if (++count_ > chains_.size()) grow_chains();
     Verdict*& chain = chains_[hash & (chains_.size() - 1)];
     verdict->next = chain;
     chain = verdict;
@@ -135,16 +120,14 @@ void VerdictPool::release(Verdict* verdict) noexcept {
     while (*link != verdict)
         link = &(*link)->next;
     *link = verdict->next;
-    --count_;
     verdict->next = free_[verdict->size_class];
     free_[verdict->size_class] = verdict;
 }
 
-void VerdictPool::clear() noexcept {
+void VerdictPool::reset(std::vector<Verdict*>& chains) noexcept {
     chunk_next_ = chunk_used_ = 0;
     free_.fill(nullptr);
-    std::fill(chains_.begin(), chains_.end(), nullptr);
-    count_ = 0;
+    chains_.swap(chains);
 }
 
 }  // namespace sluice::pipeline

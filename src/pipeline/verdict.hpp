@@ -143,22 +143,20 @@ class VerdictPool {
     /// A verdict that says what the journal says, with one more reference; nullptr when memory is short.
     Verdict* acquire(const Journal& journal) noexcept;
     void release(Verdict* verdict) noexcept;
-    /// Forgets all of them.
-    void clear() noexcept;
+    /// Forgets all of them and takes other hash chains: a power of two, all empty.
+    void reset(std::vector<Verdict*>& chains) noexcept;
     std::size_t bytes() const noexcept { return chunks_.size() * kChunk + chains_.size() * sizeof(Verdict*); }
 
   private:
     static constexpr std::size_t kChunk = 64 * 1024, kUnit = 64;
     static constexpr std::size_t kClasses = 16;
     void* allocate(std::size_t size, std::uint8_t& size_class) noexcept;
-    void grow_chains() noexcept;
 
     const HashKey secret_;
     std::vector<std::unique_ptr<std::byte[], AlignedFree>> chunks_;
     std::size_t chunk_used_ = 0, chunk_next_ = 0;
     std::array<Verdict*, kClasses> free_{};
     std::vector<Verdict*> chains_;
-    std::size_t count_ = 0;
 };
 
 }  // namespace sluice::pipeline
