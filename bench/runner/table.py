@@ -96,7 +96,7 @@ def row(case):
         if figures.get("cpu_share", 1) < 0.95:
             whole = figures.get("mpps_per_cpu")
             lines.append("    %-9s had its core for only %.0f %% of the time%s" % (
-                who, 100 * figures["cpu_share"], ": %.2f Mpps a full core" % whole if whole else ""))
+                who, 100 * figures["cpu_share"], ": %.2f Mpps with it to itself" % whole if whole else ""))
         if figures.get("loss", 0) > 0.001:
             lines.append("    %-9s lost %.1f %% of the packets" % (who, 100 * figures["loss"]))
         lines += ["    " + text for text in details(who, figures, case["measure"])]
