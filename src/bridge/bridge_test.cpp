@@ -126,7 +126,9 @@ TEST_F(BridgeTest, RefreshFindsWhatTheDeviceDidByItself) {
     (void)add("eth0", &eth0_);
     EXPECT_FALSE(bridge_.refresh_ports());
     eth0_.device.link_up = false;
-    EXPECT_FALSE(bridge_.refresh_ports()) << "OpenFlow sees it, workers don't";
+    EXPECT_TRUE(bridge_.refresh_ports()) << "buckets may watch the link";
+    EXPECT_FALSE(bridge_.entries()[0].live);
+    EXPECT_TRUE(bridge_.entries()[0].up);
     EXPECT_EQ(bridge_.port(OfPort{1})->state, kPortLinkDown);
     eth0_.device.admin_up = false;
     EXPECT_TRUE(bridge_.refresh_ports());
