@@ -35,6 +35,9 @@ const MessageRow& find_multipart(Reader& in, Version version, bool reply, Messag
     const std::uint32_t vendor = in.u32();
     const std::uint32_t subtype = in.u32();
     if (version == Version::k10) in.skip(4);
+    if (vendor == kOnfVendor)
+        return find_row(reply ? Space::kOnfReply : Space::kOnfRequest, subtype, version,
+                        ErrorCode::kBrcBadSubtype);
     if (vendor != kNiciraVendor) fail(ErrorCode::kBrcBadVendor, "multipart of vendor {:#x}", vendor);
     return find_row(reply ? Space::kNiciraReply : Space::kNiciraRequest, subtype, version,
                     ErrorCode::kBrcBadSubtype);
@@ -57,10 +60,10 @@ const MessageRow& find_message(const Header& header, Reader& in, Version version
     return find_row(Space::kType, header.type, version, ErrorCode::kBrcBadType);
 }
 
-/// OpenFlow 1.0 and Nicira flow-mods decode with the command's high byte as table; whether it is one, the
-/// connection's option says.
+/// OpenFlow 1.0 and Nicira flow-mods decode with the command's high byte as table; whether it is one in
+/// OpenFlow 1.0, the connection's option says.
 void settle_table(FlowMod& flow, Version version, const DecodeOptions& options) {
-    if ((version != Version::k10 && !flow.nicira) || options.flow_mod_table_id) return;
+    if (version != Version::k10 || options.flow_mod_table_id) return;
     if (flow.table != 0) fail(ErrorCode::kFmfcBadCommand, "flow-mod command above 255");
     flow.table = kAllTables;
 }
@@ -81,7 +84,10 @@ Message decode_checked(std::span<const std::uint8_t> bytes, const DecodeOptions&
     Reader in{bytes};
     in.skip(Header::kSize);
     const MessageRow& row = find_message(*header, in, message.version, message);
-    if (in.left() < row.size || (!row.open && in.left() != row.size)) {
+    const bool fits = row.tail == kNothing  ? in.left() == row.size
+                      : row.tail == kEights ? bytes.size() % 8 == 0
+                                            : true;
+    if (in.left() < row.size || !fits) {
         fail(ErrorCode::kBrcBadLen, "body of {} bytes, not {}", in.left(), row.size);
     }
     row.decode(in, message.version, message);
@@ -217,9 +223,9 @@ void MessageWriter::begin_multipart(bool reply, std::uint16_t type) {
     head_size_ = size() - start_;
 }
 
-void MessageWriter::begin_nicira_multipart(bool reply, std::uint32_t subtype) {
+void MessageWriter::begin_vendor_multipart(bool reply, std::uint32_t vendor, std::uint32_t subtype) {
     begin_multipart(reply, kVendorMultipart);
-    u32(kNiciraVendor);
+    u32(vendor);
     u32(subtype);
     if (version_ == Version::k10) zeros(4);
     head_size_ = size() - start_;
@@ -259,7 +265,7 @@ Property read_property(Reader& in) {
 }
 
 void fail_property(std::uint16_t type) {
-    if (type == 0xfffe || type == 0xffff) fail(ErrorCode::kBpcBadExperimenter, "experimenter property");
+    if (type == 0xfffe || type == 0xffff) fail(ErrorCode::kBpcBadExpType, "experimenter property");
     fail(ErrorCode::kBpcBadType, "property {}", type);
 }
 

@@ -32,6 +32,7 @@ enum class ErrorCode : std::uint8_t {
     kBrcBadPacket,                ///< OFPBRC_BAD_PACKET: invalid packet in packet-out
     kBrcMultipartBufferOverflow,  ///< OFPBRC_MULTIPART_BUFFER_OVERFLOW: multipart request overflowed the
                                   ///< buffer
+    kBrcPipelineFieldsOnly,       ///< OFPBRC_PIPELINE_FIELDS_ONLY: only pipeline fields are allowed
     kNxbrcNxmInvalid,             ///< NXBRC_NXM_INVALID: invalid NXM match
     kNxbrcNxmBadType,             ///< NXBRC_NXM_BAD_TYPE: NXM header not valid or not implemented
     kNxbrcMustBeZero,             ///< NXBRC_MUST_BE_ZERO: must-be-zero field is not zero
@@ -94,6 +95,7 @@ enum class ErrorCode : std::uint8_t {
     kFmfcUnsupported,        ///< OFPFMFC_UNSUPPORTED: action list can't be processed in this order
     kNxfmfcHardware,         ///< NXFMFC_HARDWARE: hardware error
     kNxfmfcBadTableId,       ///< NXFMFC_BAD_TABLE_ID: no such table in the command field
+    kNxfmfcInvalidTlvField,  ///< NXFMFC_INVALID_TLV_FIELD: no such tunnel option
     kGmfcGroupExists,        ///< OFPGMFC_GROUP_EXISTS: group exists
     kGmfcInvalidGroup,       ///< OFPGMFC_INVALID_GROUP: invalid group
     kGmfcWeightUnsupported,  ///< OFPGMFC_WEIGHT_UNSUPPORTED: unequal weights not supported
@@ -145,6 +147,12 @@ enum class ErrorCode : std::uint8_t {
     kTffcBadTable,             ///< OFPTFFC_BAD_TABLE: table does not exist
     kTffcBadMetadata,          ///< OFPTFFC_BAD_METADATA: invalid metadata mask
     kTffcEperm,                ///< OFPTFFC_EPERM: permissions error
+    kTffcBadCapabilities,      ///< OFPTFFC_BAD_CAPA: capabilities not supported
+    kTffcBadMaxEntries,        ///< OFPTFFC_BAD_MAX_ENT: number of entries not supported
+    kTffcBadFeatures,          ///< OFPTFFC_BAD_FEATURES: features not supported
+    kTffcBadCommand,           ///< OFPTFFC_BAD_COMMAND: unknown table features command
+    kTffcTooMany,              ///< OFPTFFC_TOO_MANY: too many tables
+    kNxtffcDupTable,           ///< NXTFFC_DUP_TABLE: a table more than once
     kBpcBadType,               ///< OFPBPC_BAD_TYPE: unknown property
     kBpcBadLen,                ///< OFPBPC_BAD_LEN: length problem in property
     kBpcBadValue,              ///< OFPBPC_BAD_VALUE: unsupported property value
@@ -188,6 +196,7 @@ enum class ErrorCode : std::uint8_t {
     kNxttmfcTableFull,         ///< NXTTMFC_TABLE_FULL: tlv table is full
     kNxttmfcAlreadyMapped,     ///< NXTTMFC_ALREADY_MAPPED: tun_metadata index is mapped already
     kNxttmfcDupEntry,          ///< NXTTMFC_DUP_ENTRY: option is mapped to another index
+    kNxttmfcInvalidDelete,     ///< NXTTMFC_INVALID_TLV_DEL: a flow uses the mapping
     kNxrNotSupported,          ///< NXR_NOT_SUPPORTED: NXT_RESUME not supported
     kNxrStale,                 ///< NXR_STALE: continuation is stale
     kNxstNotConfigured,        ///< NXST_NOT_CONFIGURED: protocol is not configured

@@ -25,7 +25,7 @@ Found split(Reader in, Version version) {
             fail(E::kBicBadLen, "instruction {} of {} bytes, {} left", type, size, in.left());
         }
         if (type == 0xffff) fail(E::kBicBadExperimenter, "instruction of vendor {:#x}", head.u32());
-        if (type < kGoto || type > kMeter || (type == kMeter && version < Version::k13)) {
+        if (type < kGoto || type > kMeter || (type == kMeter && version >= Version::k15)) {
             fail(E::kBicUnknownInst, "instruction {}", type);
         }
         const std::size_t exact = type == kWriteMetadata ? 24 : 8;

@@ -182,15 +182,12 @@ void write_standard11(Writer& out, const Match& match) {
 
 }  // namespace
 
-Match decode_match11(Reader& in, Version version) {
+Match decode_match11(Reader& in, Version /*version*/) {
     Reader start = in;
     const std::uint16_t type = start.sub(2, ErrorCode::kBmcBadLen).u16();
     const std::uint16_t length = start.sub(2, ErrorCode::kBmcBadLen).u16();
     if (type == kStandardMatch) {
-        if (version >= Version::k12 || length != kMatch11Size) {
-            fail(version >= Version::k12 ? ErrorCode::kBmcBadType : ErrorCode::kBmcBadLen,
-                 "standard match of {} bytes", length);
-        }
+        if (length != kMatch11Size) fail(ErrorCode::kBmcBadLen, "standard match of {} bytes", length);
         Reader body = in.sub(kMatch11Size, ErrorCode::kBmcBadLen);
         body.skip(4);
         return read_standard11(body);

@@ -36,9 +36,10 @@ using BodyVariant =
                  TableFeaturesRequest, TableFeaturesReply, TableDescRequest, TableDescReply, PortDescRequest,
                  PortDescReply, FlowMonitorRequest, FlowMonitorReply, FlowMonitorCancel, FlowMonitorPaused,
                  FlowMonitorResumed, SetFlowFormat, FlowModTableId, SetPacketInFormat, SetControllerId,
-                 FlowAge, TlvTableMod, TlvTableRequest, TlvTableReply, Resume, CtFlushZone, CtFlush>;
+                 FlowAge, TlvTableMod, TlvTableRequest, TlvTableReply, Resume, CtFlushZone, CtFlush,
+                 IpfixStatsRequest>;
 
-/// One message's body. A class so that copying, moving and destroying 78 kinds is compiled once
+/// One message's body. A class so that copying, moving and destroying 79 kinds is compiled once
 /// (message.cpp) and not in every file that holds a message.
 struct Body : BodyVariant {
     using BodyVariant::BodyVariant;

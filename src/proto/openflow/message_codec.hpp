@@ -24,8 +24,11 @@ class MessageWriter : public Writer {
     void begin_nicira(std::uint32_t subtype) { begin_vendor(kNiciraVendor, subtype); }
     void begin_request(std::uint16_t type) { begin_multipart(false, type); }
     void begin_reply(std::uint16_t type) { begin_multipart(true, type); }
-    /// Multipart of the Nicira vendor.
-    void begin_nicira_multipart(bool reply, std::uint32_t subtype);
+    /// Multipart of a vendor.
+    void begin_vendor_multipart(bool reply, std::uint32_t vendor, std::uint32_t subtype);
+    void begin_nicira_multipart(bool reply, std::uint32_t subtype) {
+        begin_vendor_multipart(reply, kNiciraVendor, subtype);
+    }
     /// Call after each item of a reply: moves it to a new part when it made this one too long.
     void item(std::size_t start);
     /// Sets the length of the (last) message.
@@ -78,13 +81,29 @@ void encode_flow_stats(MessageWriter& out, const FlowStats& flow, bool nicira);
 using Decode = void (*)(Reader& in, Version version, Message& message);
 
 /// Where a message stands: type of the header, type of a multipart, subtype of a vendor's.
-enum class Space : std::uint8_t { kType, kRequest, kReply, kNicira, kOnf, kNiciraRequest, kNiciraReply };
+enum class Space : std::uint8_t {
+    kType,
+    kRequest,
+    kReply,
+    kNicira,
+    kOnf,
+    kNiciraRequest,
+    kNiciraReply,
+    kOnfRequest,
+    kOnfReply
+};
+/// What may follow the fixed part of a body.
+enum Tail : std::uint8_t {
+    kNothing = 0,
+    kAnything = 1,
+    kEights = 8 /* the message is a multiple of 8 bytes */
+};
 struct MessageRow {
     Space space;
     std::uint32_t number;
     Version first, last;
-    std::uint32_t size;  ///< of the body: exact, or at least this much if open
-    bool open;
+    std::uint32_t size;  ///< of the body: of its fixed part
+    std::uint8_t tail;   ///< Tail
     Decode decode;
 };
 // Each file lists its messages.
@@ -126,7 +145,7 @@ SLUICE_OF_ENCODE(FlowMonitorCancel); SLUICE_OF_ENCODE(FlowMonitorPaused); SLUICE
 SLUICE_OF_ENCODE(SetFlowFormat); SLUICE_OF_ENCODE(FlowModTableId); SLUICE_OF_ENCODE(SetPacketInFormat);
 SLUICE_OF_ENCODE(SetControllerId); SLUICE_OF_ENCODE(FlowAge); SLUICE_OF_ENCODE(TlvTableMod);
 SLUICE_OF_ENCODE(TlvTableRequest); SLUICE_OF_ENCODE(TlvTableReply); SLUICE_OF_ENCODE(Resume);
-SLUICE_OF_ENCODE(CtFlushZone); SLUICE_OF_ENCODE(CtFlush);
+SLUICE_OF_ENCODE(CtFlushZone); SLUICE_OF_ENCODE(CtFlush); SLUICE_OF_ENCODE(IpfixStatsRequest);
 #undef SLUICE_OF_ENCODE
 // clang-format on
 

@@ -17,8 +17,9 @@ std::uint16_t known_flags(Version version) {
     if (version <= k11) return flow_flag::kSendFlowRemoved | flow_flag::kCheckOverlap;
     return version == k12 ? 0x07 : 0x1f;
 }
-std::uint16_t read_flags(std::uint16_t raw, Version version, FlowCommand command) {
+std::uint16_t read_flags(std::uint16_t raw, Version version, FlowCommand command, bool has_timeout = false) {
     if (version == k10 && (raw & kEmergency10)) {
+        if (has_timeout) fail(E::kFmfcBadEmergTimeout, "an emergency flow with a timeout");
         fail(E::kFmfcTableFull, "the emergency flow cache of OpenFlow 1.0 is not supported");
     }
     if ((raw & ~known_flags(version)) != 0) fail(E::kFmfcBadFlags, "flow-mod flags {:#x}", raw);
@@ -53,7 +54,7 @@ void decode_flow_mod10(Reader& in, Version version, Message& m) {
     f.priority = in.u16();
     f.buffer_id = in.u32();
     keep_out(f, in.port16(), kAnyGroup);
-    f.flags = read_flags(in.u16(), version, f.command);
+    f.flags = read_flags(in.u16(), version, f.command, f.idle_timeout_s != 0 || f.hard_timeout_s != 0);
     decode_flow_actions(in, version, f.actions);
     m.body = std::move(f);
 }
@@ -71,7 +72,9 @@ void decode_flow_mod11(Reader& in, Version version, Message& m) {
         f.cookie = cookie & mask;
         f.cookie_mask = mask;
     }
-    if (f.table == kAllTables && !is_delete(f.command)) fail(E::kFmfcBadTableId, "flow-mod in all tables");
+    const bool any_table =
+        f.command == FlowCommand::kDelete || (f.command == FlowCommand::kDeleteStrict && version != k11);
+    if (f.table == kAllTables && !any_table) fail(E::kFmfcBadTableId, "flow-mod in all tables");
     f.idle_timeout_s = in.u16();
     f.hard_timeout_s = in.u16();
     f.priority = in.u16();
@@ -114,7 +117,7 @@ void decode_nicira_flow_mod(Reader& in, Version version, Message& m) {
 }
 
 void write_command(MessageWriter& out, const FlowMod& f) {
-    const unsigned table = out.table_ids() ? static_cast<unsigned>(f.table) << 8 : 0;
+    const unsigned table = out.table_ids() || out.version() > k10 ? static_cast<unsigned>(f.table) << 8 : 0;
     out.u16(table | static_cast<unsigned>(f.command));
 }
 
@@ -145,9 +148,9 @@ void write_flow_mod10(MessageWriter& out, const FlowMod& f) {
 }
 
 constexpr MessageRow kRows[] = {
-    {Space::kType, 14, k10, k10, 64, true, decode_flow_mod10},
-    {Space::kType, 14, k11, k15, 44, true, decode_flow_mod11},
-    {Space::kNicira, 13, k10, k15, 32, true, decode_nicira_flow_mod},
+    {Space::kType, 14, k10, k10, 64, kEights, decode_flow_mod10},
+    {Space::kType, 14, k11, k15, 44, kEights, decode_flow_mod11},
+    {Space::kNicira, 13, k10, k15, 32, kEights, decode_nicira_flow_mod},
 };
 
 }  // namespace

@@ -74,9 +74,9 @@ void decode_nicira_removed(Reader& in, Version, Message& m) {
 
 constexpr MessageRow kRows[] = {
     {Space::kType, 11, k10, k10, 80, false, decode_removed10},
-    {Space::kType, 11, k11, k14, 44, true, decode_removed11},
+    {Space::kType, 11, k11, k14, 44, kEights, decode_removed11},
     {Space::kType, 11, k15, k15, 24, true, decode_removed15},
-    {Space::kNicira, 14, k10, k15, 40, true, decode_nicira_removed},
+    {Space::kNicira, 14, k10, k15, 40, kEights, decode_nicira_removed},
 };
 
 }  // namespace

@@ -191,11 +191,11 @@ void begin_selection(MessageWriter& out, const FlowSelection& s, std::uint16_t t
 
 constexpr MessageRow kRows[] = {
     {Space::kRequest, 1, k10, k10, 44, false, decode_selection<FlowStatsRequest, false>},
-    {Space::kRequest, 1, k11, k15, 36, true, decode_selection<FlowStatsRequest, false>},
+    {Space::kRequest, 1, k11, k15, 36, kEights, decode_selection<FlowStatsRequest, false>},
     {Space::kRequest, 2, k10, k10, 44, false, decode_selection<AggregateRequest, false>},
-    {Space::kRequest, 2, k11, k15, 36, true, decode_selection<AggregateRequest, false>},
-    {Space::kNiciraRequest, 0, k10, k10, 8, true, decode_selection<FlowStatsRequest, true>},
-    {Space::kNiciraRequest, 1, k10, k10, 8, true, decode_selection<AggregateRequest, true>},
+    {Space::kRequest, 2, k11, k15, 36, kEights, decode_selection<AggregateRequest, false>},
+    {Space::kNiciraRequest, 0, k10, k10, 8, kEights, decode_selection<FlowStatsRequest, true>},
+    {Space::kNiciraRequest, 1, k10, k10, 8, kEights, decode_selection<AggregateRequest, true>},
     {Space::kReply, 1, k10, k15, 0, true, decode_flows<false>},
     {Space::kNiciraReply, 0, k10, k10, 0, true, decode_flows<true>},
     {Space::kReply, 2, k10, k14, 24, false, decode_aggregate<false>},

@@ -388,23 +388,23 @@ void decode_meter_features(Reader& in, Version, Message& m) {
     m.body = reply;
 }
 
-/// Type `type` of OpenFlow 1.1+; Nicira's in 1.0 has the next number.
+/// Type `type` of OpenFlow 1.1+; Nicira's, in 1.0 and for features in 1.1, has the next number.
 void begin_group_multipart(MessageWriter& out, bool reply, std::uint16_t type) {
-    if (out.version() == k10) return out.begin_nicira_multipart(reply, type + 1U);
+    if (out.version() == k10 || (out.version() == k11 && type == 8)) return out.begin_nicira_multipart(reply, type + 1U);
     reply ? out.begin_reply(type) : out.begin_request(type);
 }
 
 constexpr MessageRow kRows[] = {
-    {Space::kType, 15, k11, k14, 8, true, decode_group_mod},
-    {Space::kType, 15, k15, k15, 16, true, decode_group_mod},
-    {Space::kNicira, 31, k10, k10, 16, true, decode_group_mod},
+    {Space::kType, 15, k11, k14, 8, kEights, decode_group_mod},
+    {Space::kType, 15, k15, k15, 16, kEights, decode_group_mod},
+    {Space::kNicira, 31, k10, k10, 16, kEights, decode_group_mod},
     {Space::kNiciraRequest, 7, k10, k10, 8, false, decode_group_request<GroupStatsRequest>},
     {Space::kNiciraReply, 7, k10, k10, 0, true, decode_group_stats},
     {Space::kNiciraRequest, 8, k10, k10, 8, false, decode_desc_request},
     {Space::kNiciraReply, 8, k10, k10, 0, true, decode_group_desc},
-    {Space::kNiciraRequest, 9, k10, k10, 0, false, decode_empty<GroupFeaturesRequest>},
-    {Space::kNiciraReply, 9, k10, k10, 40, false, decode_group_features},
-    {Space::kType, 29, k13, k15, 8, true, decode_meter_mod},
+    {Space::kNiciraRequest, 9, k10, k11, 0, false, decode_empty<GroupFeaturesRequest>},
+    {Space::kNiciraReply, 9, k10, k11, 40, false, decode_group_features},
+    {Space::kType, 29, k13, k15, 8, kEights, decode_meter_mod},
     {Space::kRequest, 6, k11, k15, 8, false, decode_group_request<GroupStatsRequest>},
     {Space::kReply, 6, k11, k15, 0, true, decode_group_stats},
     {Space::kRequest, 7, k11, k14, 0, false, decode_desc_request},
@@ -500,11 +500,9 @@ void encode_body(MessageWriter& out, const GroupDescReply& b) {
     }
 }
 void encode_body(MessageWriter& out, const GroupFeaturesRequest&) {
-    if (out.version() != k10) require(out, k12);
     begin_group_multipart(out, false, 8);
 }
 void encode_body(MessageWriter& out, const GroupFeaturesReply& b) {
-    if (out.version() != k10) require(out, k12);
     begin_group_multipart(out, true, 8);
     out.u32(b.types);
     out.u32(b.capabilities);

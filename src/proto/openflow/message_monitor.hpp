@@ -12,7 +12,7 @@ namespace sluice::openflow {
 /// Request to watch flows (NXST_FLOW_MONITOR, OFPMP_FLOW_MONITOR).
 namespace monitor_flag {
 inline constexpr std::uint16_t kInitial = 1 << 0, kAdd = 1 << 1, kDelete = 1 << 2, kModify = 1 << 3,
-                               kActions = 1 << 4, kOwn = 1 << 5;
+                               kActions = 1 << 4, kOwn = 1 << 6;  ///< own: changes of one's own in full too
 }
 struct FlowMonitor {
     enum class Command : std::uint8_t { kAdd, kModify, kDelete } command{};
@@ -25,7 +25,6 @@ struct FlowMonitor {
 };
 struct FlowMonitorRequest {
     std::vector<FlowMonitor> monitors;
-    bool nicira = false;
 };
 /// One change reported to a monitor.
 struct FlowUpdate {
@@ -49,7 +48,6 @@ struct FlowUpdate {
 };
 struct FlowMonitorReply {
     std::vector<FlowUpdate> updates;
-    bool nicira = false;
 };
 struct FlowMonitorCancel {
     std::uint32_t id = 0;

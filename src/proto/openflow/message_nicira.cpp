@@ -8,7 +8,7 @@ namespace sluice::openflow {
 namespace {
 
 using E = ErrorCode;
-constexpr Version k10 = Version::k10, k12 = Version::k12, k13 = Version::k13, k15 = Version::k15;
+constexpr Version k10 = Version::k10, k15 = Version::k15;
 constexpr std::uint32_t kFormatNxm = 2;
 enum FlushPart : std::uint16_t { kOriginal, kReplyTuple, kZone };
 enum TuplePart : std::uint16_t { kSource, kTarget, kSourcePort, kTargetPort, kIcmpId, kIcmpType, kIcmpCode };
@@ -34,9 +34,6 @@ void decode_controller_id(Reader& in, Version, Message& m) {
 template <typename Empty>
 void decode_empty(Reader&, Version, Message& m) {
     m.body = Empty{};
-}
-void decode_monitor_cancel(Reader& in, Version, Message& m) {
-    m.body = FlowMonitorCancel{in.u32()};
 }
 
 std::vector<TlvMap> read_maps(Reader& in) {
@@ -115,8 +112,9 @@ CtTuple read_tuple(Reader& in) {
                 tuple.icmp_code = value.u8();
                 break;
             default:
-                fail_property(part.type);
+                continue;  // as OVS: parts that are not known are skipped
         }
+        value.end();
     }
     return tuple;
 }
@@ -124,7 +122,7 @@ void write_tuple(Writer& out, const CtTuple& tuple) {
     if (tuple.source) write_property(out, kSource, [&] { write_wide(out, *tuple.source, 16); });
     if (tuple.target) write_property(out, kTarget, [&] { write_wide(out, *tuple.target, 16); });
     const auto put16 = [&out](std::uint16_t type, std::optional<std::uint16_t> value) {
-        if (value) write_property(out, type, [&] { out.u16(*value), out.zeros(2); });
+        if (value) write_property(out, type, [&] { out.u16(*value); });
     };
     put16(kSourcePort, tuple.source_port);
     put16(kTargetPort, tuple.target_port);
@@ -135,39 +133,39 @@ void write_tuple(Writer& out, const CtTuple& tuple) {
 void decode_flush(Reader& in, Version, Message& m) {
     CtFlush flush;
     flush.ip_proto = in.u8();
-    flush.family = in.u8();
-    in.zeros(6, E::kNxbrcMustBeZero);
+    in.zeros(7, E::kNxbrcMustBeZero);
     while (!in.empty()) {
         auto part = read_property(in);
         if (part.type == kZone) {
             flush.zone = part.value.u16();
+            part.value.end();
         } else if (part.type == kOriginal || part.type == kReplyTuple) {
             part.value.skip(4);
             (part.type == kOriginal ? flush.original : flush.reply) = read_tuple(part.value);
-        } else {
-            fail_property(part.type);
         }
     }
     m.body = flush;
 }
 
+/// Statistics of exporters that are not configured.
+template <bool kFlows>
+void decode_ipfix(Reader&, Version, Message& m) {
+    m.body = IpfixStatsRequest{kFlows};
+}
+
 constexpr MessageRow kRows[] = {
+    {Space::kNiciraRequest, 3, k10, k15, 0, kNothing, decode_ipfix<false>},
+    {Space::kNiciraRequest, 4, k10, k15, 0, kNothing, decode_ipfix<true>},
     {Space::kNicira, 12, k10, k10, 4, false, decode_flow_format},
     {Space::kNicira, 15, k10, k15, 8, false, decode_table_id},
     {Space::kNicira, 16, k10, k15, 4, false, decode_packet_in_format},
     {Space::kNicira, 18, k10, k15, 0, false, decode_empty<FlowAge>},
     {Space::kNicira, 20, k10, k15, 8, false, decode_controller_id},
-    {Space::kNicira, 21, k10, k12, 4, false, decode_monitor_cancel},
-    {Space::kOnf, 1870, k13, k13, 4, false, decode_monitor_cancel},
-    {Space::kNicira, 22, k10, k12, 0, false, decode_empty<FlowMonitorPaused>},
-    {Space::kOnf, 1871, k13, k13, 0, false, decode_empty<FlowMonitorPaused>},
-    {Space::kNicira, 23, k10, k12, 0, false, decode_empty<FlowMonitorResumed>},
-    {Space::kOnf, 1872, k13, k13, 0, false, decode_empty<FlowMonitorResumed>},
-    {Space::kNicira, 24, k10, k15, 8, true, decode_tlv_mod},
+    {Space::kNicira, 24, k10, k15, 8, kEights, decode_tlv_mod},
     {Space::kNicira, 25, k10, k15, 0, false, decode_empty<TlvTableRequest>},
     {Space::kNicira, 26, k10, k15, 16, true, decode_tlv_reply},
     {Space::kNicira, 29, k10, k15, 8, false, decode_flush_zone},
-    {Space::kNicira, 32, k10, k15, 8, true, decode_flush},
+    {Space::kNicira, 32, k10, k15, 8, kEights, decode_flush},
 };
 
 // In the order of Body.
@@ -248,15 +246,9 @@ constexpr std::string_view kNames[] = {"OFPT_HELLO",
                                        "NXT_TLV_TABLE_REPLY",
                                        "NXT_RESUME",
                                        "NXT_CT_FLUSH_ZONE",
-                                       "NXT_CT_FLUSH"};
+                                       "NXT_CT_FLUSH",
+                                       "NXST_IPFIX request"};
 static_assert(std::size(kNames) == std::variant_size_v<BodyVariant>, "each message kind has its name");
-
-/// Nicira's up to 1.2, ONF's extension in 1.3; 1.4+ has events instead.
-void begin_monitor(MessageWriter& out, std::uint32_t nicira, std::uint32_t onf) {
-    require(out, k10, k13);
-    const bool is_onf = out.version() == k13;
-    out.begin_vendor(is_onf ? kOnfVendor : kNiciraVendor, is_onf ? onf : nicira);
-}
 
 }  // namespace
 
@@ -290,16 +282,6 @@ void encode_body(MessageWriter& out, const SetControllerId& b) {
     out.zeros(6);
     out.u16(b.id);
 }
-void encode_body(MessageWriter& out, const FlowMonitorCancel& b) {
-    begin_monitor(out, 21, 1870);
-    out.u32(b.id);
-}
-void encode_body(MessageWriter& out, const FlowMonitorPaused&) {
-    begin_monitor(out, 22, 1871);
-}
-void encode_body(MessageWriter& out, const FlowMonitorResumed&) {
-    begin_monitor(out, 23, 1872);
-}
 void encode_body(MessageWriter& out, const TlvTableMod& b) {
     out.begin_nicira(24);
     out.u16(static_cast<unsigned>(b.command));
@@ -324,8 +306,7 @@ void encode_body(MessageWriter& out, const CtFlushZone& b) {
 void encode_body(MessageWriter& out, const CtFlush& b) {
     out.begin_nicira(32);
     out.u8(b.ip_proto);
-    out.u8(b.family);
-    out.zeros(6);
+    out.zeros(7);
     const auto tuple = [&out](std::uint16_t type, const CtTuple& t) {
         if (t == CtTuple{}) return;
         write_property(out, type, [&] {
@@ -335,7 +316,11 @@ void encode_body(MessageWriter& out, const CtFlush& b) {
     };
     tuple(kOriginal, b.original);
     tuple(kReplyTuple, b.reply);
-    if (b.zone) write_property(out, kZone, [&] { out.u16(*b.zone), out.zeros(2); });
+    if (b.zone) write_property(out, kZone, [&] { out.u16(*b.zone); });
+}
+
+void encode_body(MessageWriter& out, const IpfixStatsRequest& b) {
+    out.begin_nicira_multipart(false, b.flows ? 4 : 3);
 }
 
 }  // namespace sluice::openflow

@@ -53,9 +53,12 @@ struct CtTuple {
 };
 struct CtFlush {
     std::uint8_t ip_proto = 0;
-    std::uint8_t family = 0;  ///< 0 unspecified, else AF_INET or AF_INET6
     std::optional<std::uint16_t> zone;
     CtTuple original, reply;
+};
+/// NXST_IPFIX_BRIDGE or NXST_IPFIX_FLOW.
+struct IpfixStatsRequest {
+    bool flows = false;
 };
 
 }  // namespace sluice::openflow

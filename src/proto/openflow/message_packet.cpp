@@ -126,7 +126,9 @@ void decode_nicira2(Reader& in, Version, Message& m) {
     m.body = decode_parts(in);
 }
 void decode_resume(Reader& in, Version, Message& m) {
-    m.body = Resume{decode_parts(in)};
+    Resume resume{decode_parts(in)};
+    if (resume.packet_in.packet.empty()) fail(E::kBrcBadLen, "a packet to resume is missing");
+    m.body = std::move(resume);
 }
 
 void write_parts(MessageWriter& out, const PacketIn& p) {
@@ -177,8 +179,7 @@ OfPort port_of(const Match& metadata) {
 
 void check_in_port(OfPort port) {
     const auto number = to_int(port);
-    const bool reserved = port == OfPort::kLocal || port == OfPort::kController || port == OfPort::kAny ||
-                          port == OfPort::kInPort;
+    const bool reserved = port == OfPort::kLocal || port == OfPort::kController || port == OfPort::kAny;
     if (number >= 0xff00 && !reserved) fail(E::kBrcBadPort, "packet-out with in_port {:#x}", number);
 }
 
@@ -192,6 +193,10 @@ void decode_packet_out(Reader& in, Version version, Message& m) {
         p.metadata = decode_match11(in, version);
         if (p.metadata.mask.get(key::kInPort) == 0) fail(E::kBrcBadPort, "packet-out without in_port");
         p.in_port = port_of(p.metadata);
+        for (const FieldLoc& header : {key::kEthSrc, key::kEthDst, key::kEthType, key::kVlanTci}) {
+            if (!p.metadata.mask.get_wide(header).is_zero())
+                fail(E::kBrcPipelineFieldsOnly, "packet-out that matches the packet itself");
+        }
     } else {
         p.in_port = version == k10 ? in.port16() : in.port32();
         actions = in.u16();
@@ -199,7 +204,8 @@ void decode_packet_out(Reader& in, Version version, Message& m) {
         p.metadata.set_exact(key::kInPort, to_int(p.in_port));
     }
     check_in_port(p.in_port);
-    if (actions > in.left()) fail(E::kBacBadLen, "actions of {} bytes, {} left", actions, in.left());
+    if (actions > in.left() || actions % 8 != 0)
+        fail(E::kBrcBadLen, "actions of {} bytes, {} left", actions, in.left());
     decode_actions(in.sub(actions, E::kBacBadLen), {version, 0}, p.actions);
     p.packet = in.take_rest();
     if (p.buffer_id != kNoBuffer) p.packet.clear();
@@ -213,7 +219,7 @@ constexpr MessageRow kRows[] = {
     {Space::kType, 10, k13, k15, 26, true, decode_standard},
     {Space::kNicira, 17, k10, k15, 26, true, decode_nicira1},
     {Space::kNicira, 30, k10, k15, 0, true, decode_nicira2},
-    {Space::kNicira, 28, k10, k15, 0, true, decode_resume},
+    {Space::kNicira, 28, k10, k15, 0, kEights, decode_resume},
     {Space::kType, 13, k10, k10, 8, true, decode_packet_out},
     {Space::kType, 13, k11, k15, 16, true, decode_packet_out},
 };

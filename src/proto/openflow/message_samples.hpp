@@ -160,12 +160,12 @@ inline void add_flows(std::vector<Body>& out, const std::string& match_text, con
         FlowUpdate abbreviated;
         abbreviated.event = FlowUpdate::Event::kAbbreviated;
         abbreviated.xid = 9;
-        out.push_back(FlowMonitorReply{{update, abbreviated}, nicira});
+        out.push_back(FlowMonitorReply{{update, abbreviated}});
         FlowMonitor monitor;
         monitor.id = 5;
         monitor.flags = 7;
         monitor.match = m;
-        out.push_back(FlowMonitorRequest{{monitor}, nicira});
+        out.push_back(FlowMonitorRequest{{monitor}});
         out.push_back(AggregateReply{1, 2, 3, nicira});
     }
 }

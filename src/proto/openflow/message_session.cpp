@@ -167,9 +167,7 @@ void decode_bundle_control(Reader& in, Version, Message& m) {
     control.bundle = in.u32();
     const std::uint16_t type = in.u16();
     control.flags = in.u16();
-    if ((control.flags & ~3U) != 0) fail(E::kBfcBadFlags, "bundle flags {:#x}", control.flags);
-    if (type > static_cast<std::uint16_t>(BundleType::kDiscardReply))
-        fail(E::kBfcBadType, "bundle type {}", type);
+    // Unknown flags bind only in that all messages of a bundle must have the same; unknown types do nothing.
     control.type = BundleType{type};
     m.body = control;
 }
@@ -187,13 +185,12 @@ void decode_bundle_add(Reader& in, Version version, Message& m) {
     add.bundle = in.u32();
     in.skip(2);
     add.flags = in.u16();
-    if ((add.flags & ~3U) != 0) fail(E::kBfcBadFlags, "bundle flags {:#x}", add.flags);
     const auto inner = parse_header(in.rest());
     if (!inner || inner->length < Header::kSize || inner->length > in.left()) {
         fail(E::kBfcMsgBadLen, "message of {} bytes, {} left", inner ? inner->length : 0, in.left());
     }
     if (inner->version != to_int(version)) {
-        fail(version >= k14 ? E::kBfcBadVersion : E::kBfcMsgUnsup, "version {} inside", inner->version);
+        fail(E::kBfcBadVersion, "version {} inside", inner->version);
     }
     if (inner->xid != m.xid) fail(E::kBfcMsgBadXid, "xid {:#x} inside {:#x}", inner->xid, m.xid);
     add.message = in.bytes(inner->length);
@@ -249,12 +246,15 @@ constexpr MessageRow kRows[] = {
     {Space::kType, 27, k13, k13, 24, false, decode_get_async_reply},
     {Space::kType, 27, k14, k15, 0, true, decode_get_async_reply},
     {Space::kType, 28, k13, k13, 24, false, decode_set_async<SetAsync::Form::kStandard>},
-    {Space::kType, 28, k14, k15, 0, true, decode_set_async<SetAsync::Form::kStandard>},
+    {Space::kType, 28, k14, k15, 0, kEights, decode_set_async<SetAsync::Form::kStandard>},
     {Space::kNicira, 19, k10, k15, 24, false, decode_set_async<SetAsync::Form::kNicira>},
-    {Space::kNicira, 27, k10, k13, 0, true, decode_set_async<SetAsync::Form::kNicira2>},
+    {Space::kNicira, 27, k10, k13, 0, kEights, decode_set_async<SetAsync::Form::kNicira2>},
     {Space::kType, 32, k14, k15, 8, true, decode_forward},
-    {Space::kType, 33, k14, k15, 8, true, decode_bundle_control},
-    {Space::kOnf, 2300, k13, k13, 8, true, decode_bundle_control},
+    {Space::kNicira, 132, k10, k12, 8, true, decode_forward},
+    {Space::kOnf, 2350, k13, k13, 8, true, decode_forward},
+    {Space::kOnf, 1911, k13, k13, 16, true, decode_role_status},
+    {Space::kType, 33, k14, k15, 8, kEights, decode_bundle_control},
+    {Space::kOnf, 2300, k13, k13, 8, kEights, decode_bundle_control},
     {Space::kType, 34, k14, k15, 8, true, decode_bundle_add},
     {Space::kOnf, 2301, k13, k13, 8, true, decode_bundle_add},
 };
@@ -274,8 +274,6 @@ AsyncMasks default_async_masks(Version version) {
     set(AsyncKind::kPacketIn, 0x3b, 0);  // all but invalid TTL
     set(AsyncKind::kPortStatus, 7, 7);
     set(AsyncKind::kFlowRemoved, version >= k14 ? 0x3f : 0x0f, 0);
-    set(AsyncKind::kRoleStatus, 7, 7);
-    set(AsyncKind::kTableStatus, 0x18, 0);
     return masks;
 }
 
@@ -326,8 +324,12 @@ void encode_body(MessageWriter& out, const RoleReply& b) {
     write_role(out, true, b.nicira, b.role, b.generation_id);
 }
 void encode_body(MessageWriter& out, const RoleStatus& b) {
-    require(out, k14);
-    out.begin(30);
+    require(out, k13);
+    if (out.version() == k13) {
+        out.begin_vendor(kOnfVendor, 1911);
+    } else {
+        out.begin(30);
+    }
     out.u32(static_cast<std::uint32_t>(b.role));
     out.u8(static_cast<std::uint8_t>(b.reason));
     out.zeros(3);
@@ -359,8 +361,13 @@ void encode_body(MessageWriter& out, const SetAsync& b) {
     write_masks14(out, b.masks, b.primary_set, b.secondary_set);
 }
 void encode_body(MessageWriter& out, const RequestForward& b) {
-    require(out, k14);
-    out.begin(32);
+    if (out.version() <= k12) {
+        out.begin_nicira(132);
+    } else if (out.version() == k13) {
+        out.begin_vendor(kOnfVendor, 2350);
+    } else {
+        out.begin(32);
+    }
     out.bytes(b.message);
 }
 void encode_body(MessageWriter& out, const BundleControl& b) {

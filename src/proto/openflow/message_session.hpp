@@ -108,7 +108,8 @@ struct BundleAdd {
     std::uint16_t flags = 0;
     Bytes message;
 };
-/// 1.4+: a group-mod or meter-mod that another controller made. `message` is the whole message.
+/// A group-mod or meter-mod that another controller made; NXT and ONF forms before 1.4. `message` is the
+/// whole message.
 struct RequestForward {
     Bytes message;
 };

@@ -56,7 +56,7 @@ SwitchConfig decode_config(Reader& in, Version version) {
     SwitchConfig config;
     const std::uint16_t flags = in.u16();
     config.frag_mode = flags & 3;
-    const bool has_ttl = version == k11 || version == k12;
+    const bool has_ttl = version <= k12;
     if (has_ttl) config.invalid_ttl_to_controller = (flags & 4) != 0;
     if ((flags & ~(has_ttl ? 7U : 3U)) != 0)
         fail(ErrorCode::kScfcBadFlags, "configuration flags {:#x}", flags);
@@ -64,7 +64,7 @@ SwitchConfig decode_config(Reader& in, Version version) {
     return config;
 }
 void encode_config(MessageWriter& out, const SwitchConfig& config) {
-    const bool has_ttl = out.version() == k11 || out.version() == k12;
+    const bool has_ttl = out.version() <= k12;
     out.u16((config.frag_mode & 3U) |
             (has_ttl && config.invalid_ttl_to_controller.value_or(false) ? 4U : 0U));
     out.u16(config.miss_send_len);
@@ -208,7 +208,7 @@ constexpr MessageRow kRows[] = {
     {Space::kType, 12, k14, k15, 48, true, decode_port_status},
     {Space::kType, 15, k10, k10, 24, false, decode_port_mod},
     {Space::kType, 16, k11, k13, 32, false, decode_port_mod},
-    {Space::kType, 16, k14, k15, 24, true, decode_port_mod},
+    {Space::kType, 16, k14, k15, 24, kEights, decode_port_mod},
     {Space::kRequest, 13, k10, k14, 0, false, decode_port_desc_request},
     {Space::kRequest, 13, k15, k15, 8, false, decode_port_desc_request},
     {Space::kReply, 13, k10, k15, 0, true, decode_port_desc_reply},

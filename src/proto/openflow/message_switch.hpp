@@ -73,7 +73,7 @@ struct FeaturesReply {
 struct GetConfigRequest {};
 struct SwitchConfig {
     std::uint16_t frag_mode = 0;                    ///< 0 normal, 1 drop, 2 reassemble, 3 nx-match
-    std::optional<bool> invalid_ttl_to_controller;  ///< 1.1, 1.2 only
+    std::optional<bool> invalid_ttl_to_controller;  ///< before 1.3 only
     std::uint16_t miss_send_len = 0;
     friend bool operator==(const SwitchConfig&, const SwitchConfig&) = default;
 };

@@ -9,6 +9,7 @@ namespace {
 using E = ErrorCode;
 constexpr Version k11 = Version::k11, k12 = Version::k12, k13 = Version::k13, k14 = Version::k14,
                   k15 = Version::k15;
+constexpr std::uint16_t kLastInstruction = 6, kExperimenter = 0xffff;
 constexpr std::uint16_t kEvictionProperty = 2, kVacancyProperty = 3;
 constexpr std::uint32_t kConfigBits = table_config::kEviction | table_config::kVacancyEvents;
 /// OFPTFPT_*: even numbers for hits, odd ones for misses.
@@ -23,25 +24,30 @@ enum Feature : std::uint16_t {
     kApplySetField = 14
 };
 
+/// Vacancy bounds. A request may not say how full the table is.
+TableVacancy read_vacancy(Reader& value, bool request) {
+    TableVacancy vacancy;
+    vacancy.down_percent = value.u8();
+    vacancy.up_percent = value.u8();
+    vacancy.current_percent = value.u8();
+    value.skip(1);
+    if (request && vacancy.current_percent != 0) fail(E::kBpcBadValue, "a vacancy in a request");
+    if (vacancy.down_percent > vacancy.up_percent || vacancy.up_percent > 100)
+        fail(E::kBpcBadValue, "vacancy {}..{} per cent", vacancy.down_percent, vacancy.up_percent);
+    return vacancy;
+}
 template <typename Kind>
-void read_properties(Reader& in, Kind& table) {
+void read_properties(Reader& in, Kind& table, bool request) {
     while (!in.empty()) {
         auto property = read_property(in);
         if (property.type == kEvictionProperty) {
             table.eviction_flags = property.value.u32();
-            if ((*table.eviction_flags & ~7U) != 0) fail(E::kBpcBadValue, "eviction flags");
         } else if (property.type == kVacancyProperty) {
-            TableVacancy vacancy;
-            vacancy.down_percent = property.value.u8();
-            vacancy.up_percent = property.value.u8();
-            vacancy.current_percent = property.value.u8();
-            if (vacancy.down_percent > vacancy.up_percent || vacancy.up_percent > 100) {
-                fail(E::kBpcBadValue, "vacancy {}..{} per cent", vacancy.down_percent, vacancy.up_percent);
-            }
-            table.vacancy = vacancy;
+            table.vacancy = read_vacancy(property.value, request);
         } else {
-            fail_property(property.type);
+            fail(E::kBrcBadType, "table property {}", property.type);
         }
+        property.value.end();
     }
 }
 template <typename Kind>
@@ -63,14 +69,10 @@ void decode_table_mod(Reader& in, Version version, Message& m) {
     in.skip(3);
     const std::uint32_t config = in.u32();
     if (version <= k12) {
-        if (config > 2) fail(E::kTmfcBadConfig, "table configuration {:#x}", config);
-        mod.miss = TableMiss{static_cast<std::uint8_t>(config + 1)};
-    } else if (version == k13) {
-        if (config > 3) fail(E::kTmfcBadConfig, "table configuration {:#x}", config);
-    } else {
-        if ((config & ~(kConfigBits | 3U)) != 0) fail(E::kTmfcBadConfig, "table configuration {:#x}", config);
+        mod.miss = TableMiss{static_cast<std::uint8_t>(((config & 3U) + 1) & 3U)};
+    } else if (version >= k14) {
         mod.config = config & kConfigBits;
-        read_properties(in, mod);
+        read_properties(in, mod, true);
     }
     m.body = mod;
 }
@@ -83,7 +85,7 @@ TableDesc read_desc(Reader& in) {
     desc.table = item.u8();
     item.skip(1);
     desc.config = item.u32() & kConfigBits;
-    read_properties(item, desc);
+    read_properties(item, desc, false);
     return desc;
 }
 void write_desc(Writer& out, const TableDesc& desc) {
@@ -115,10 +117,6 @@ void decode_status(Reader& in, Version, Message& m) {
 
 // ---- Features ----------------------------------------------------------------------------------------
 
-void decode_features_request(Reader& in, Version, Message& m) {
-    if (!in.empty()) fail(E::kBrcBadLen, "table features can't be configured");
-    m.body = TableFeaturesRequest{};
-}
 /// Type and length pairs of instructions (from 1) or actions (from 0) as a bitmap.
 std::uint32_t read_types(Reader& in, unsigned first) {
     std::uint32_t bits = 0;
@@ -126,6 +124,8 @@ std::uint32_t read_types(Reader& in, unsigned first) {
         const std::uint16_t type = in.u16(), length = in.u16();
         if (length < 4 || length - 4U > in.left()) fail(E::kBpcBadLen, "type of {} bytes", length);
         in.skip(length - 4U);
+        if (first != 0 && type > kLastInstruction && type != kExperimenter)
+            fail(E::kBicUnknownInst, "instruction {}", type);
         if (type >= first && type - first < 32) bits |= 1U << (type - first);
     }
     return bits;
@@ -156,7 +156,8 @@ void write_fields(Writer& out, const std::vector<FieldId>& fields, Version versi
         write_oxm_head(out, *header, mask);
     }
 }
-void read_feature(TableFeatures& t, Property& p) {
+/// False: a property of another kind.
+bool read_feature(TableFeatures& t, Property& p) {
     TableFeatures::Half& half = p.type % 2 ? t.miss : t.hit;
     switch (p.type & ~1U) {
         case kInstructions:
@@ -184,29 +185,43 @@ void read_feature(TableFeatures& t, Property& p) {
             read_fields(p.value, half.apply_set_fields, nullptr);
             break;
         default:
-            break;  // 1.5's packet types and experimenters
+            return false;
     }
+    return true;
+}
+TableFeatures read_features(Reader& in, Version version, bool request) {
+    Reader ahead = in;
+    Reader item = read_item(in, ahead.u16(), 64, E::kBpcBadLen);
+    TableFeatures t;
+    item.skip(2);
+    t.table = item.u8();
+    const std::uint8_t command = item.u8();
+    if (version >= k15) t.command = command;
+    item.skip(4);
+    t.name = item.text(32);
+    t.metadata_match = item.u64();
+    t.metadata_write = item.u64();
+    (version >= k14 ? t.capabilities : t.config) = item.u32();
+    t.max_entries = item.u32();
+    while (!item.empty()) {
+        auto property = read_property(item);
+        if (read_feature(t, property))
+            t.properties |= 1U << property.type;
+        else if (request)
+            fail_property(property.type);  // 1.5's packet types and experimenters
+    }
+    return t;
+}
+void decode_features_request(Reader& in, Version version, Message& m) {
+    TableFeaturesRequest request;
+    while (!in.empty())
+        request.tables.push_back(read_features(in, version, true));
+    m.body = std::move(request);
 }
 void decode_features_reply(Reader& in, Version version, Message& m) {
     TableFeaturesReply reply;
-    while (!in.empty()) {
-        Reader ahead = in;
-        Reader item = read_item(in, ahead.u16(), 64);
-        TableFeatures t;
-        item.skip(2);
-        t.table = item.u8();
-        item.skip(5);
-        t.name = item.text(32);
-        t.metadata_match = item.u64();
-        t.metadata_write = item.u64();
-        (version >= k14 ? t.capabilities : t.config) = item.u32();
-        t.max_entries = item.u32();
-        while (!item.empty()) {
-            auto property = read_property(item);
-            read_feature(t, property);
-        }
-        reply.tables.push_back(std::move(t));
-    }
+    while (!in.empty())
+        reply.tables.push_back(read_features(in, version, false));
     m.body = std::move(reply);
 }
 void write_half(Writer& out, const TableFeatures::Half& half, std::uint16_t odd, Version version) {
@@ -225,7 +240,8 @@ void write_features(MessageWriter& out, const TableFeatures& t) {
     const Version version = out.version();
     out.u16(0);
     out.u8(t.table);
-    out.zeros(5);
+    out.u8(version >= k15 ? t.command : 0);
+    out.zeros(4);
     out.text(t.name, 32);
     out.u64(t.metadata_match);
     out.u64(t.metadata_write);
@@ -241,9 +257,9 @@ void write_features(MessageWriter& out, const TableFeatures& t) {
 
 constexpr MessageRow kRows[] = {
     {Space::kType, 17, k11, k13, 8, false, decode_table_mod},
-    {Space::kType, 17, k14, k15, 8, true, decode_table_mod},
+    {Space::kType, 17, k14, k15, 8, kEights, decode_table_mod},
     {Space::kType, 31, k14, k15, 16, true, decode_status},
-    {Space::kRequest, 12, k13, k15, 0, true, decode_features_request},
+    {Space::kRequest, 12, k13, k15, 0, kEights, decode_features_request},
     {Space::kReply, 12, k13, k15, 0, true, decode_features_reply},
     {Space::kRequest, 14, k14, k15, 0, false, decode_desc_request},
     {Space::kReply, 14, k14, k15, 0, true, decode_desc_reply},
@@ -289,9 +305,11 @@ void encode_body(MessageWriter& out, const TableDescReply& b) {
         out.item(start);
     }
 }
-void encode_body(MessageWriter& out, const TableFeaturesRequest&) {
+void encode_body(MessageWriter& out, const TableFeaturesRequest& b) {
     require(out, k13);
     out.begin_request(12);
+    for (const auto& table : b.tables)
+        write_features(out, table);
 }
 void encode_body(MessageWriter& out, const TableFeaturesReply& b) {
     require(out, k13);

@@ -69,12 +69,16 @@ struct TableFeatures {
     std::uint32_t max_entries = 0;
     std::uint32_t config = 0;        ///< as in TableMod
     std::uint32_t capabilities = 0;  ///< 1.4+: table_config bits it can do
+    std::uint8_t command = 0;        ///< 1.5: 0 replace, 1 modify, 2 enable, 3 disable
+    std::uint32_t properties = 0;    ///< which properties (1 << type) a message had
     Half hit, miss;
     std::vector<FieldId> match, maskable, wildcards;  ///< ascending
     friend bool operator==(const TableFeatures&, const TableFeatures&) = default;
 };
-/// An empty request asks; a request with a body would configure tables, which is refused at decode.
-struct TableFeaturesRequest {};
+/// An empty request asks; one with tables configures them.
+struct TableFeaturesRequest {
+    std::vector<TableFeatures> tables;
+};
 struct TableFeaturesReply {
     std::vector<TableFeatures> tables;
 };

@@ -53,7 +53,12 @@ class Reader {
     std::uint32_t u32() { return load_be32(raw(4)); }
     std::uint64_t u64() { return load_be64(raw(8)); }
     std::uint64_t mac() { return load_mac(raw(6)); }
-    OfPort port32() { return OfPort{u32()}; }
+    /// A 32-bit port number; those between the 16-bit and the 32-bit reserved ones are nobody's.
+    OfPort port32() {
+        const std::uint32_t port = u32();
+        if (port >= 0xff00 && port < 0xffffff00) fail(ErrorCode::kBacBadOutPort, "port {:#x}", port);
+        return OfPort{port};
+    }
     /// A 16-bit port number of OpenFlow 1.0 as the 32-bit one.
     OfPort port16() {
         const std::uint32_t port = u16();
