@@ -58,6 +58,10 @@ Bridge::Bridge(pipeline::Datapath& datapath, BridgeSettings settings)
         for (BridgeListener* listener : listeners_)
             listener->flow_removed(flow, reason);
     });
+    flows_->on_vacancy([this](std::uint8_t table, bool down) {
+        for (BridgeListener* listener : listeners_)
+            listener->table_vacancy(table, down);
+    });
 }
 
 // Rules removed here are unlinked from the program by the next reclaims, so the program itself is retired

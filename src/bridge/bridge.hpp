@@ -28,6 +28,7 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "bridge/port_numbers.hpp"
+#include "bridge/tlv_table.hpp"
 #include "pipeline/datapath.hpp"
 #include "pipeline/program.hpp"
 #include "port/port.hpp"
@@ -111,6 +112,8 @@ class BridgeListener {
     virtual void port_status(PortEvent event, const BridgePort& port) = 0;
     /// `flow` is valid during the call only.
     virtual void flow_removed(const Flow& flow, FlowRemovedReason reason) = 0;
+    /// A table with vacancy events passed one of its bounds: `down` the lower one of what is free.
+    virtual void table_vacancy(std::uint8_t table, bool down) = 0;
 };
 
 struct BridgeSettings {
@@ -182,6 +185,12 @@ class Bridge {
     /// Do any controllers want packet-ins of table misses (OpenFlow 1.0-1.2)? Set by sessions.
     void set_miss_to_controller(bool on, unsigned miss_send_len);
 
+    /// Which tunnel options are which tun_metadata fields.
+    TlvTable& tlv_table() { return tlv_table_; }
+    /// Connections to forget, as NXT_CT_FLUSH and NXT_CT_FLUSH_ZONE ask; set by who tracks connections.
+    /// Unset: nobody does, there is nothing to forget.
+    std::function<void(const openflow::CtFlush&)> on_ct_flush;
+
     /// Runs `actions` on a packet made of `bytes`, as OFPT_PACKET_OUT. Errors: EINVAL (in_port, too long, an
     /// action this version does not execute), ENOMEM.
     Result<void> packet_out(OfPort in_port, const ActionList& actions, std::span<const std::uint8_t> bytes,
@@ -212,6 +221,7 @@ class Bridge {
     std::unique_ptr<FlowTables> flows_;
     PortNumbers numbers_;
     std::map<OfPort, BridgePort> ports_;
+    TlvTable tlv_table_;
     pipeline::FragmentMode fragments_ = pipeline::FragmentMode::kNormal;
     bool miss_to_controller_ = false;
     unsigned miss_send_len_ = 128;

@@ -63,6 +63,9 @@ class Recorder : public BridgeListener {
         text += fmt::format("{}{} ", static_cast<int>(event), port.name);
     }
     void flow_removed(const Flow&, FlowRemovedReason) override { text += "flow "; }
+    void table_vacancy(std::uint8_t table, bool down) override {
+        text += fmt::format("table{}{} ", table, down ? "down" : "up");
+    }
     std::string text;
 };
 

@@ -23,6 +23,7 @@ struct Flow {
     std::uint16_t importance = 0;
     std::uint16_t flags = 0;  ///< openflow::flow_flag
     bool hidden = false;      ///< the switch's own: not in dumps, not touched by flow-mods
+    std::uint64_t added_seq = 0, modified_seq = 0;  ///< FlowTables::sequence() at these changes
 
     const SparseMatch& match() const { return rule->match; }
     std::uint16_t priority() const { return rule->priority; }

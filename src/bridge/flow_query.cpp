@@ -126,10 +126,6 @@ const TableSettings& FlowTables::table_settings(std::uint8_t table) const {
     return it == settings_.end() ? kDefault : it->second;
 }
 
-void FlowTables::set_table_settings(std::uint8_t table, TableSettings settings) {
-    settings_[table] = std::move(settings);
-}
-
 // ---- Cursor ------------------------------------------------------------------------------------------
 
 FlowTables::Cursor::Cursor(FlowTables& tables, FlowFilter filter)

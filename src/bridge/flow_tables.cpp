@@ -7,6 +7,7 @@
 
 #include "bridge/group_table.hpp"
 #include "bridge/meter_table.hpp"
+#include "flow/action_text.hpp"
 #include "proto/openflow/codec.hpp"
 
 namespace sluice::bridge {
@@ -34,6 +35,11 @@ openflow::OfResult<std::unique_ptr<pipeline::ActionProgram>> compile_actions(con
     return OfError{ErrorCode::kBacBadType, program.error().message};
 }
 
+/// Text tells all that a controller can see of actions.
+bool differ(const ActionList& a, const ActionList& b) {
+    return format_actions(a) != format_actions(b);
+}
+
 }  // namespace
 
 FlowTables::FlowTables(pipeline::Datapath& datapath, pipeline::Program& program)
@@ -52,11 +58,16 @@ FlowTables::~FlowTables() {
 
 // ---- Commands ----------------------------------------------------------------------------------------
 
-FlowTables::Error FlowTables::apply(const FlowMod& mod, std::int64_t now_ms) {
+FlowTables::Error FlowTables::apply(const FlowMod& mod, std::int64_t now_ms, const Origin& origin) {
     const SparseMatch match = SparseMatch::from(mod.match);
     if (auto error = check(mod)) return error;
     const std::size_t mark = log_.size();
-    if (auto error = run(mod, match, now_ms)) {
+    origin_ = origin;
+    adding_ = mod.command == FlowCommand::kAdd;
+    auto error = run(mod, match, now_ms);
+    origin_ = {};
+    adding_ = false;
+    if (error) {
         undo_to(mark);
         return error;
     }
@@ -68,7 +79,13 @@ FlowTables::Error FlowTables::check(const FlowMod& mod) const {
     if (mod.table != openflow::kAllTables && mod.table >= pipeline::kMaxTables) {
         return OfError{ErrorCode::kBrcBadTableId, fmt::format("table {} does not exist", mod.table)};
     }
-    if (is_delete(mod.command)) return {};
+    if (is_delete(mod.command)) {
+        // The flows that OVS has in its own table match everything; here there are none to protect.
+        if (mod.table == kVisibleTables && mod.command == FlowCommand::kDelete &&
+            SparseMatch::from(mod.match).words.empty())
+            return OfError{ErrorCode::kBrcEperm, fmt::format("table {} is the switch's own", mod.table)};
+        return {};
+    }
     if (mod.table == kVisibleTables)
         return OfError{ErrorCode::kBrcEperm, fmt::format("table {} is the switch's own", mod.table)};
     if (mod.flags & flag::kEmergency)
@@ -78,7 +95,7 @@ FlowTables::Error FlowTables::check(const FlowMod& mod) const {
     const bool any_table = mod.table == openflow::kAllTables;
     openflow::ActionCheck limits;
     limits.table = any_table && mod.command == FlowCommand::kAdd ? 0 : mod.table;
-    limits.n_tables = pipeline::kMaxTables;
+    limits.n_tables = pipeline::kMaxTables + 1;  // as OVS: 255 may be named; it is empty
     return openflow::check_actions(mod.actions, mod.match, limits);
 }
 
@@ -116,7 +133,7 @@ FlowTables::Error FlowTables::add(const FlowMod& mod, std::uint8_t table, const 
                 return OfError{ErrorCode::kFmfcOverlap, fmt::format("table {}: overlaps a flow", table)};
         }
     }
-    if (!old && flow_count(table) >= table_settings(table).max_flows) {
+    if (!old && flow_count(table) >= table_settings(table).max_flows && !evict_one(table)) {
         return OfError{ErrorCode::kFmfcTableFull, fmt::format("table {} holds its limit of {} flows", table,
                                                               table_settings(table).max_flows)};
     }
@@ -168,7 +185,7 @@ FlowTables::Error FlowTables::modify_one(Flow& flow, const FlowMod& mod, std::in
     if (mod.table == openflow::kAllTables) {
         openflow::ActionCheck limits;
         limits.table = flow.table();
-        limits.n_tables = pipeline::kMaxTables;
+        limits.n_tables = pipeline::kMaxTables + 1;  // as OVS: 255 may be named; it is empty
         if (auto error = openflow::check_actions(mod.actions, mod.match, limits)) return error;
     }
     auto actions = compile_actions(mod.actions);
@@ -213,7 +230,7 @@ std::vector<Flow*> FlowTables::select(const FlowMod& mod, const SparseMatch& mat
 
 Flow* FlowTables::insert(std::unique_ptr<Flow> flow) {
     link(*flow);
-    Step step{Step::Kind::kAdded, {}, false, false, flow.release(), nullptr};
+    Step step{Step::Kind::kAdded, {}, false, false, flow.release(), nullptr, origin_};
     dirty_ = true;
     return log_.emplace_back(std::move(step)).flow;
 }
@@ -222,7 +239,9 @@ void FlowTables::remove(Flow& flow, FlowRemovedReason reason, bool notify) {
     program_.remove(flow.rule);
     unlink(flow);
     dirty_ = true;
-    log_.push_back({Step::Kind::kRemoved, reason, false, notify, &flow, nullptr});
+    // Nobody asked for an eviction by name.
+    const Origin origin = reason == FlowRemovedReason::kEviction ? Origin{} : origin_;
+    log_.push_back({Step::Kind::kRemoved, reason, false, notify, &flow, nullptr, origin});
 }
 
 void FlowTables::replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats) {
@@ -233,7 +252,8 @@ void FlowTables::replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats)
     references_.add(flow);
     rule->owner = &flow;
     dirty_ = true;
-    log_.push_back({Step::Kind::kReplaced, {}, keep_stats, false, &flow, std::move(before)});
+    log_.push_back(
+        {Step::Kind::kReplaced, {}, keep_stats, false, &flow, std::move(before), origin_, adding_});
 }
 
 void FlowTables::undo_to(std::size_t mark) {
@@ -271,6 +291,10 @@ void FlowTables::undo_to(std::size_t mark) {
 
 /// What the log holds is final: tells of removals, frees.
 void FlowTables::settle() {
+    if (!log_.empty()) {
+        tell_changes();
+        tell_vacancy();
+    }
     for (Step& step : log_) {
         if (step.kind != Step::Kind::kRemoved) continue;
         if (step.notify && on_removed_ && step.flow->flags & flag::kSendFlowRemoved)
@@ -280,6 +304,50 @@ void FlowTables::settle() {
     }
     log_.clear();
     groups_->settle();
+}
+
+// An add over an identical flow is told as added; a modification that changes neither actions nor cookie is
+// not told at all; as OVS does it.
+void FlowTables::tell_changes() {
+    if (!on_changed_) return;
+    std::vector<FlowChange> changes;
+    for (Step& step : log_) {
+        Flow& flow = *step.flow;
+        if (flow.hidden) continue;
+        if (step.kind == Step::Kind::kRemoved) {
+            changes.push_back({FlowChange::Kind::kRemoved, flow, step.reason, nullptr, step.origin});
+            continue;
+        }
+        const bool is_new = step.kind == Step::Kind::kAdded || step.by_add;
+        const bool new_actions = step.before && differ(step.before->actions(), flow.actions());
+        if (!is_new && !new_actions && step.before->cookie == flow.cookie) continue;
+        flow.modified_seq = ++sequence_;
+        if (is_new) flow.added_seq = sequence_;
+        changes.push_back({is_new ? FlowChange::Kind::kAdded : FlowChange::Kind::kModified,
+                           flow,
+                           {},
+                           new_actions ? &step.before->actions() : nullptr,
+                           step.origin});
+    }
+    if (!changes.empty()) on_changed_(changes);
+}
+
+void FlowTables::tell_vacancy() {
+    if (!on_vacancy_) return;
+    std::set<std::uint8_t> tables;
+    for (const Step& step : log_) {
+        if (step.kind != Step::Kind::kReplaced) tables.insert(step.flow->table());
+    }
+    for (const std::uint8_t table : tables) {
+        const auto at = configs_.find(table);
+        if (at == configs_.end() || !at->second.vacancy_events) continue;
+        TableConfig& config = at->second;
+        const std::uint8_t free = vacancy_percent(table);
+        const bool down = free < config.vacancy_down;
+        if ((!down && free <= config.vacancy_up) || down != config.tells_down) continue;
+        config.tells_down = !down;
+        on_vacancy_(table, down);
+    }
 }
 
 void FlowTables::begin() {

@@ -29,6 +29,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,22 @@ enum class FlowRemovedReason : std::uint8_t {
     kHardTimeout,
     kDelete,
     kGroupDelete,
-    kMeterDelete
+    kMeterDelete,
+    kEviction
+};
+
+/// Who asked for a change; flow monitors tell their own changes apart.
+struct Origin {
+    const void* session = nullptr;  ///< nullptr: the switch itself
+    std::uint32_t xid = 0;
+};
+/// One final change, as flow monitors see it. Valid during the call.
+struct FlowChange {
+    enum class Kind : std::uint8_t { kAdded, kModified, kRemoved } kind;
+    const Flow& flow;
+    FlowRemovedReason reason{};
+    const ActionList* old_actions = nullptr;  ///< what it did before, if that changed
+    Origin origin;
 };
 
 /// Which flows a loose command, dump or aggregate is about.
@@ -65,9 +81,20 @@ struct FlowFilter {
     bool passes(const Flow& flow) const;
 };
 
+/// What the database says of a table (Flow_Table), and the name that OpenFlow may change.
 struct TableSettings {
     std::string name;  ///< empty: shown by number alone
     std::uint32_t max_flows = kDefaultMaxFlows;
+    bool evict = false;  ///< a full table makes room; from the largest group of flows alike in `groups`
+    std::vector<SubField> groups;
+    friend bool operator==(const TableSettings&, const TableSettings&) = default;
+};
+/// What OpenFlow 1.1+ table-mods said of a table.
+struct TableConfig {
+    bool evict = false;
+    bool vacancy_events = false;
+    std::uint8_t vacancy_down = 0, vacancy_up = 0;  ///< per cent of the limit that are free
+    bool tells_down = true;  ///< the next event: below vacancy_down, or above vacancy_up
 };
 
 class GroupTable;
@@ -76,6 +103,8 @@ class MeterTable;
 class FlowTables {
   public:
     using RemovedCallback = std::function<void(const Flow& flow, FlowRemovedReason reason)>;
+    using ChangedCallback = std::function<void(std::span<const FlowChange> changes)>;
+    using VacancyCallback = std::function<void(std::uint8_t table, bool down)>;
     using Error = std::optional<openflow::OfError>;
 
     FlowTables(pipeline::Datapath& datapath, pipeline::Program& program);
@@ -85,7 +114,7 @@ class FlowTables {
     FlowTables& operator=(const FlowTables&) = delete;
 
     /// Stages one flow-mod; an error leaves no trace. now_ms: monotonic milliseconds.
-    Error apply(const openflow::FlowMod& mod, std::int64_t now_ms);
+    Error apply(const openflow::FlowMod& mod, std::int64_t now_ms, const Origin& origin = {});
     /// Refuses what apply() would refuse whatever flows there are. Changes nothing.
     Error validate(const openflow::FlowMod& mod) const;
     /// Publishes what is staged, if anything, and ends a transaction. Returns the point of the last
@@ -122,6 +151,14 @@ class FlowTables {
     /// Told of every removal of a flow with kSendFlowRemoved; the flow's statistics are still there.
     void on_removed(RemovedCallback callback) { on_removed_ = std::move(callback); }
 
+    /// Told of all changes of one flow-mod, transaction or expiry together, once they are final. Unset:
+    /// nobody watches, and nothing is gathered.
+    void on_changed(ChangedCallback callback) { on_changed_ = std::move(callback); }
+    /// Grows with every change of a flow.
+    std::uint64_t sequence() const { return sequence_; }
+    /// Told when a table with vacancy events passes one of its bounds.
+    void on_vacancy(VacancyCallback callback) { on_vacancy_ = std::move(callback); }
+
     // Queries.
     std::size_t flow_count() const;  ///< hidden ones aside
     std::size_t flow_count(std::uint8_t table) const;
@@ -137,7 +174,13 @@ class FlowTables {
     static Error check_table(std::uint8_t table);
 
     const TableSettings& table_settings(std::uint8_t table) const;
+    /// A limit below what the table holds evicts flows, if it may.
     void set_table_settings(std::uint8_t table, TableSettings settings);
+    const TableConfig& table_config(std::uint8_t table) const;
+    /// The changes of a table-mod; vacancy: bounds to set, or nullopt: no events.
+    void configure_table(std::uint8_t table, bool evict, std::optional<openflow::TableVacancy> vacancy);
+    /// Free entries of a table in per cent of its limit.
+    std::uint8_t vacancy_percent(std::uint8_t table) const;
 
     /// A walk that may pause while flows come and go: what is removed is skipped.
     class Cursor {
@@ -168,6 +211,8 @@ class FlowTables {
         bool notify = false;
         Flow* flow = nullptr;
         std::unique_ptr<Flow> before;  ///< kReplaced: as it was
+        Origin origin;
+        bool by_add = false;  ///< kReplaced: an add over an identical flow
     };
     Error check(const openflow::FlowMod& mod) const;
     Error run(const openflow::FlowMod& mod, const SparseMatch& match, std::int64_t now_ms);
@@ -181,6 +226,10 @@ class FlowTables {
     void replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats);
     void undo_to(std::size_t mark);
     void settle();
+    void tell_changes();
+    void tell_vacancy();
+    /// Removes the flow that the table can miss best; false: none may go.
+    bool evict_one(std::uint8_t table);
     void link(Flow& flow);
     void unlink(Flow& flow);
     void arm(Flow& flow);
@@ -191,6 +240,7 @@ class FlowTables {
     pipeline::Program& program_;
     std::array<std::unique_ptr<FlowIndex>, pipeline::kMaxTables> tables_;
     std::map<std::uint8_t, TableSettings> settings_;
+    std::map<std::uint8_t, TableConfig> configs_;
     std::set<std::pair<std::int64_t, Flow*>> deadlines_;
     std::vector<Step> log_;
     std::vector<Cursor*> cursors_;
@@ -202,6 +252,11 @@ class FlowTables {
     bool dirty_ = false;
     Rcu::Point last_point_ = 0;
     RemovedCallback on_removed_;
+    ChangedCallback on_changed_;
+    VacancyCallback on_vacancy_;
+    std::uint64_t sequence_ = 0;
+    Origin origin_;        ///< of the flow-mod being applied
+    bool adding_ = false;  ///< it is an add
 };
 
 /// Does `actions` output to `port` (nested lists too)?

@@ -57,7 +57,6 @@ OfBundles::Refusal OfBundles::add(const of::BundleAdd& message, const of::Decode
     if (const auto* flow = std::get_if<of::FlowMod>(&inner->body)) bad = bridge_.flows().validate(*flow);
     if (const auto* group = std::get_if<of::GroupMod>(&inner->body))
         bad = bridge_.flows().groups().validate(*group);
-    if (const auto* port = std::get_if<of::PortMod>(&inner->body)) bad = check_port_mod(bridge_, *port);
     if (const auto* packet = std::get_if<of::PacketOut>(&inner->body)) {
         bad = check_packet_out(bridge_, *packet);
         // The bundle may make the group or meter before.
@@ -182,7 +181,7 @@ std::optional<OfError> check_packet_out(const bridge::Bridge& bridge, const of::
 
 std::optional<OfError> run_packet_out(bridge::Bridge& bridge, const of::PacketOut& message) {
     if (auto refusal = check_packet_out(bridge, message)) return refusal;
-    if (message.packet.empty()) return OfError{ErrorCode::kBrcBadPacket, "the packet is empty"};
+    if (message.packet.empty()) return {};  // nothing to send
     const auto sent =
         bridge.packet_out(message.in_port, message.actions, message.packet, &message.metadata.value);
     if (!sent) return OfError{ErrorCode::kBrcBadPacket, sent.error().message};

@@ -54,12 +54,16 @@ OfConnection::OfConnection(EventLoop& loop, bridge::Bridge& bridge, OfHub& hub,
       name_(fmt::format("{}<->{}", bridge.name(), stream_->name())),
       miss_send_len_(options.service ? 0 : kDefaultMissSendLen),
       bundles_(bridge),
+      monitors_(bridge.flows(), this),
       heard_ms_(clock::now_ms()) {
     Stream::Handlers handlers;
     handlers.on_connected = [this] { heard_ms_ = clock::now_ms(); };
     handlers.on_data = [this](std::string_view bytes) { on_data(bytes); };
     handlers.on_closed = [this](const Error& reason) { close(reason); };
-    handlers.on_drained = [this] { dump_ ? continue_dump() : process(); };
+    handlers.on_drained = [this] {
+        dump_ ? continue_dump() : process();
+        resume_monitors();
+    };
     stream_->set_handlers(std::move(handlers));
     send({highest(options_.versions), 1, of::Hello{options_.versions}});
 }
@@ -152,8 +156,6 @@ void OfConnection::handle_frame(std::span<const std::uint8_t> frame) {
                                                       static_cast<std::uint8_t>(header->xid >> 8),
                                                       static_cast<std::uint8_t>(header->xid)};
         send_bytes(of::encode_error({ErrorCode::kBrcBadVersion, {}}, ours));
-        stream_->shutdown_after_send();
-        close(make_error(EPROTO, "wrong OpenFlow version"));
         return;
     }
     if (!message) {
@@ -165,7 +167,8 @@ void OfConnection::handle_frame(std::span<const std::uint8_t> frame) {
         return;
     }
     if (const auto* flow = std::get_if<of::FlowMod>(&message->body)) {
-        if (auto error = bridge_.flows().apply(*flow, clock::now_ms())) refuse(*error, frame);
+        if (auto error = bridge_.flows().apply(*flow, clock::now_ms(), {this, message->xid}))
+            refuse(*error, frame);
         return;
     }
     bridge_.flows().commit();
@@ -204,8 +207,7 @@ bool OfConnection::denied_to_secondary(const of::Body& body) const {
             std::holds_alternative<of::GroupMod>(body) || std::holds_alternative<of::PortMod>(body) ||
             std::holds_alternative<of::TableMod>(body) || std::holds_alternative<of::MeterMod>(body) ||
             std::holds_alternative<of::BundleControl>(body) || std::holds_alternative<of::BundleAdd>(body) ||
-            std::holds_alternative<of::TlvTableMod>(body) || std::holds_alternative<of::CtFlushZone>(body) ||
-            std::holds_alternative<of::CtFlush>(body));
+            std::holds_alternative<of::TlvTableMod>(body));
 }
 
 // ---- Sending -----------------------------------------------------------------------------------------
@@ -304,6 +306,42 @@ void OfConnection::send_flow_removed(const of::FlowRemoved& removed) {
     send_reply(0, std::move(message));
 }
 
+// A peer that lets more than this lie about flows is paused; as OVS does it.
+constexpr std::size_t kMonitorBacklog = 128U << 10;
+
+void OfConnection::send_flow_changes(std::span<const bridge::FlowChange> changes) {
+    if (!version_ || closing_ || monitors_.empty()) return;
+    of::FlowMonitorReply reply = monitors_.tell(changes);
+    if (reply.updates.empty()) return;
+    send_reply(0, std::move(reply));
+    if (monitors_.paused() || stream_->queued_bytes() <= kMonitorBacklog) return;
+    monitors_.pause();
+    send_reply(0, of::FlowMonitorPaused{});
+}
+
+void OfConnection::resume_monitors() {
+    if (closing_ || !monitors_.paused() || stream_->queued_bytes() != 0) return;
+    of::FlowMonitorReply missed = monitors_.resume();
+    if (!missed.updates.empty()) send_reply(0, std::move(missed));
+    send_reply(0, of::FlowMonitorResumed{});
+}
+
+void OfConnection::send_table_status(const of::TableStatus& status) {
+    if (version_ && *version_ >= of::Version::k14 && wants(of::AsyncKind::kTableStatus, status.reason))
+        send_reply(0, status);
+}
+
+void OfConnection::send_request_forward(const of::Message& request) {
+    constexpr unsigned kGroupMod = 0, kMeterMod = 1;
+    const bool is_group = std::holds_alternative<of::GroupMod>(request.body);
+    if (!wants(of::AsyncKind::kRequestForward, is_group ? kGroupMod : kMeterMod)) return;
+    of::Message inner = request;
+    inner.version = *version_;
+    auto bytes = of::encode(inner);
+    if (!bytes) return;  // this version has no such message
+    send_reply(0, of::RequestForward{std::move(bytes.value())});
+}
+
 bool OfConnection::wants_misses() const {
     return version_ && *version_ < of::Version::k13 && controller_id_ == 0 &&
            wants(of::AsyncKind::kPacketIn, static_cast<unsigned>(of::PacketInReason::kNoMatch));
@@ -343,16 +381,6 @@ bool OfConnection::take_token() {
     return true;
 }
 
-void OfConnection::send_request_forward(const of::Message& message) {
-    const bool meter = std::holds_alternative<of::MeterMod>(message.body);
-    if (!version_ || *version_ < of::Version::k14 || !wants(of::AsyncKind::kRequestForward, meter ? 1 : 0))
-        return;
-    of::Message inner = message;
-    inner.version = *version_;
-    of::RequestForward forward;
-    if (of::encode(inner, forward.message, decode_)) send_reply(0, std::move(forward));
-}
-
 void OfConnection::demote() {
     if (role_ != of::Role::kPrimary) return;
     role_ = of::Role::kSecondary;
@@ -366,6 +394,7 @@ void OfConnection::demote() {
 
 void OfConnection::tick(std::int64_t now_ms) {
     bundles_.expire(now_ms);
+    resume_monitors();
     if (closing_ || options_.probe_ms <= 0 || blocked() || !stream_->connected()) return;
     const std::int64_t idle = now_ms - heard_ms_;
     if (!probing_ && idle >= options_.probe_ms && version_) {

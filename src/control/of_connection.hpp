@@ -20,6 +20,7 @@
 #include "bridge/bridge.hpp"
 #include "bridge/flow_tables.hpp"
 #include "control/of_bundle.hpp"
+#include "control/of_monitor.hpp"
 #include "control/stream.hpp"
 #include "proto/openflow/codec.hpp"
 
@@ -44,6 +45,8 @@ class OfHub {
     virtual void interest_changed() = 0;
     /// `from` had a group-mod or meter-mod carried out: controllers that want to know are told (1.4+).
     virtual void forward_request(const OfConnection& from, const openflow::Message& message) = 0;
+    /// A connection began or ceased to watch flows.
+    virtual void monitors_changed() = 0;
     /// A whole message to or from a controller.
     virtual void snoop(std::span<const std::uint8_t> message) = 0;
 };
@@ -77,9 +80,12 @@ class OfConnection {
     void send_flow_removed(const openflow::FlowRemoved& removed);
     void send_packet_in(const pipeline::PuntRecord& record);
     void send_request_forward(const openflow::Message& message);
+    void send_flow_changes(std::span<const bridge::FlowChange> changes);
+    void send_table_status(const openflow::TableStatus& status);
     void demote();
     /// Would a packet that misses all tables of the program be sent here?
     bool wants_misses() const;
+    bool watches_flows() const { return !monitors_.empty(); }
     unsigned miss_send_len() const { return miss_send_len_; }
     std::uint64_t dropped_packet_ins() const { return dropped_packet_ins_; }
     std::uint64_t messages_received() const { return received_; }
@@ -112,6 +118,7 @@ class OfConnection {
     bool wants(openflow::AsyncKind kind, unsigned reason) const;
     bool take_token();
     void resume_soon();
+    void resume_monitors();
 
     EventLoop& loop_;
     bridge::Bridge& bridge_;
@@ -131,6 +138,7 @@ class OfConnection {
     bool nxm_flow_format_ = false;
     bool closing_ = false, processing_ = false;
     OfBundles bundles_;
+    OfMonitors monitors_;
     std::unique_ptr<Dump> dump_;
     struct Waiting {
         Rcu::Point point;

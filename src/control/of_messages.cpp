@@ -166,13 +166,15 @@ of::TableFeaturesReply describe_table_features(const bridge::FlowTables& flows, 
     return out;
 }
 
-of::TableDescReply describe_table_configs() {
-    of::TableDescReply out;
-    for (unsigned id = 0; id < bridge::kVisibleTables; ++id) {
-        of::TableDesc row;
-        row.table = static_cast<std::uint8_t>(id);
-        row.eviction_flags = kAllEvictionReasons;  // what it would go by, if it did
-        out.tables.push_back(row);
+of::TableDesc describe_table_config(const bridge::FlowTables& flows, std::uint8_t table) {
+    const bridge::TableConfig& config = flows.table_config(table);
+    of::TableDesc out;
+    out.table = table;
+    if (config.evict) out.config |= of::table_config::kEviction;
+    out.eviction_flags = kAllEvictionReasons;
+    if (config.vacancy_events) {
+        out.config |= of::table_config::kVacancyEvents;
+        out.vacancy = of::TableVacancy{config.vacancy_down, config.vacancy_up, flows.vacancy_percent(table)};
     }
     return out;
 }

@@ -17,7 +17,7 @@ openflow::TableStatsReply describe_tables(const bridge::FlowTables& flows);
 /// Tables first .. first+count-1.
 openflow::TableFeaturesReply describe_table_features(const bridge::FlowTables& flows, unsigned first,
                                                      unsigned count);
-openflow::TableDescReply describe_table_configs();
+openflow::TableDesc describe_table_config(const bridge::FlowTables& flows, std::uint8_t table);
 openflow::FlowRemoved describe_removed(const bridge::FlowTables& flows, const bridge::Flow& flow,
                                        bridge::FlowRemovedReason reason, std::int64_t now_ms);
 /// A packet-in holding at most `max_len` bytes of the packet.

@@ -18,9 +18,6 @@ namespace {
 
 const log::Module kLog{"ofproto"};
 
-/// Tables whose features go out in one message of the library's making; they are about 2 KiB each.
-constexpr unsigned kAllVisible = bridge::kVisibleTables;
-
 }  // namespace
 
 void OfRequestHandler::run() {
@@ -134,15 +131,6 @@ void OfRequestHandler::handle(const of::MeterMod& request) {
     }
 }
 
-void OfRequestHandler::handle(const of::TableMod& request) {
-    if (request.table != of::kAllTables && request.table >= bridge::kVisibleTables) {
-        refuse(ErrorCode::kTmfcBadTable, fmt::format("there is no table {}", request.table));
-    } else if (request.config != 0 ||
-               (request.miss != of::TableMiss::kDefault && request.miss != of::TableMiss::kController)) {
-        refuse(ErrorCode::kTmfcBadConfig, "eviction, vacancy events and miss behaviour are not supported");
-    }
-}
-
 void OfRequestHandler::handle(const of::BarrierRequest&) {
     session.reply_when_passed(message.xid, of::BarrierReply{});
 }
@@ -206,6 +194,7 @@ void OfRequestHandler::handle(const of::BundleControl& request) {
     std::optional<OfBundles::Failure> failure;
     std::vector<of::Message> done;
     of::BundleControl answer = request;
+    answer.flags = 0;  // as OVS answers
     switch (request.type) {
         case of::BundleType::kOpenRequest:
             refusal = session.bundles_.open(request.bundle, request.flags, now);
@@ -224,8 +213,14 @@ void OfRequestHandler::handle(const of::BundleControl& request) {
                 session.bundles_.commit(request.bundle, request.flags, session.decode_, now, failure, done);
             answer.type = of::BundleType::kCommitReply;
             break;
-        default:
+        case of::BundleType::kOpenReply:
+        case of::BundleType::kCloseReply:
+        case of::BundleType::kCommitReply:
+        case of::BundleType::kDiscardReply:
             refusal = OfError{ErrorCode::kBfcBadType, "a reply is not a request"};
+            break;
+        default:
+            return;  // as OVS: numbers that mean nothing are passed over
     }
     if (failure) session.refuse(failure->error, failure->message);
     for (const of::Message& group_mod : done)
@@ -267,10 +262,6 @@ void OfRequestHandler::handle(const of::AggregateRequest& request) {
     reply(out);
 }
 
-void OfRequestHandler::handle(const of::TableStatsRequest&) {
-    reply(describe_tables(session.bridge_.flows()));
-}
-
 void OfRequestHandler::handle(const of::PortStatsRequest& request) {
     of::PortStatsReply out;
     for (const auto& [number, port] : session.bridge_.ports()) {
@@ -287,27 +278,6 @@ void OfRequestHandler::handle(const of::PortDescRequest& request) {
         if (request.port == OfPort::kAny || request.port == number) out.ports.push_back(describe_port(port));
     }
     reply(std::move(out));
-}
-
-void OfRequestHandler::handle(const of::QueueStatsRequest& request) {
-    if (request.port != OfPort::kAny && request.port != OfPort::kAll && !session.bridge_.port(request.port)) {
-        refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
-    } else if (request.port != OfPort::kAny && request.port != OfPort::kAll &&
-               request.queue != of::kAnyQueue) {
-        refuse(ErrorCode::kQofcBadQueue, fmt::format("port {} has no queues", to_int(request.port)));
-    } else {
-        reply(of::QueueStatsReply{});
-    }
-}
-
-void OfRequestHandler::handle(const of::QueueConfigRequest& request) {
-    if (request.port != OfPort::kAny && !session.bridge_.port(request.port)) {
-        refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
-        return;
-    }
-    of::QueueConfigReply out;
-    out.port = request.port;
-    reply(out);
 }
 
 void OfRequestHandler::handle(const of::GroupStatsRequest& request) {
@@ -341,43 +311,6 @@ void OfRequestHandler::handle(const of::MeterConfigRequest& request) {
 void OfRequestHandler::handle(const of::MeterFeaturesRequest&) {
     reply(bridge::MeterTable::features());
 }
-
-void OfRequestHandler::handle(const of::TableFeaturesRequest&) {
-    reply(describe_table_features(session.bridge_.flows(), 0, kAllVisible));
-}
-
-void OfRequestHandler::handle(const of::TableDescRequest&) {
-    reply(describe_table_configs());
-}
-
-// ---- Not in this version -----------------------------------------------------------------------------
-
-void OfRequestHandler::handle(const of::FlowMonitorRequest&) {
-    refuse(ErrorCode::kBrcBadStat, "flow monitoring is not supported");
-}
-
-void OfRequestHandler::handle(const of::FlowMonitorCancel&) {
-    refuse(ErrorCode::kMofcUnknownMonitor, "flow monitoring is not supported");
-}
-
-void OfRequestHandler::handle(const of::TlvTableRequest&) {
-    of::TlvTableReply out;
-    out.max_option_space = 256;
-    out.max_fields = 64;
-    reply(std::move(out));
-}
-
-void OfRequestHandler::handle(const of::TlvTableMod&) {
-    refuse(ErrorCode::kNxttmfcTableFull, "tunnel options are not supported");
-}
-
-void OfRequestHandler::handle(const of::Resume&) {
-    refuse(ErrorCode::kNxrNotSupported, "continuations are not supported");
-}
-
-void OfRequestHandler::handle(const of::CtFlushZone&) {}  // no connections are tracked: all are flushed
-
-void OfRequestHandler::handle(const of::CtFlush&) {}
 
 // ---- Dumps -------------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ struct OfRequestHandler {
 
     void run();
 
-    void handle(const openflow::Hello&) {}
     void handle(const openflow::ErrorMessage& error);
     void handle(openflow::EchoRequest& request);
     void handle(const openflow::EchoReply&) {}
@@ -48,26 +47,31 @@ struct OfRequestHandler {
     void handle(const openflow::MeterStatsRequest& request);
     void handle(const openflow::MeterConfigRequest& request);
     void handle(const openflow::MeterFeaturesRequest&);
-    void handle(const openflow::TableFeaturesRequest&);
+    void handle(const openflow::TableFeaturesRequest& request);
     void handle(const openflow::TableDescRequest&);
-    void handle(const openflow::FlowMonitorRequest&);
-    void handle(const openflow::FlowMonitorCancel&);
+    void handle(const openflow::FlowMonitorRequest& request);
+    void handle(const openflow::FlowMonitorCancel& request);
     void handle(const openflow::SetFlowFormat& request);
     void handle(const openflow::FlowModTableId& request);
     void handle(const openflow::SetPacketInFormat& request);
     void handle(const openflow::SetControllerId& request);
     void handle(const openflow::FlowAge&) {}
     void handle(const openflow::TlvTableRequest&);
-    void handle(const openflow::TlvTableMod&);
-    void handle(const openflow::Resume&);
-    void handle(const openflow::CtFlushZone&);
-    void handle(const openflow::CtFlush&);
+    void handle(const openflow::TlvTableMod& request);
+    void handle(openflow::Resume& request);
+    void handle(const openflow::CtFlushZone& request);
+    void handle(const openflow::CtFlush& request);
+    void handle(const openflow::IpfixStatsRequest&);
     /// Everything that a switch sends and never takes.
     template <typename T>
     void handle(const T&) {
         refuse(openflow::ErrorCode::kBrcBadType);
     }
 
+    void configure_table(const openflow::TableMod& request, std::uint8_t table);
+    std::optional<openflow::OfError> check_table_features(
+        const openflow::TableFeaturesRequest& request) const;
+    bool same_but_name(openflow::TableFeatures table) const;
     void reply(openflow::Body body);
     void refuse(openflow::ErrorCode code, std::string detail = {});
     void refuse(const openflow::OfError& error);

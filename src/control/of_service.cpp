@@ -29,7 +29,7 @@ StreamOptions stream_options(const SslConfig& ssl) {
     StreamOptions options;
     options.default_port = kOpenflowPort;
     options.ssl = ssl;
-    options.max_queued_bytes = 16U << 20;
+    options.max_queued_bytes = 64U << 20;  // all flows at once to a monitor that asks for them
     return options;
 }
 
@@ -87,6 +87,7 @@ struct OfService::Impl final : OfHub {
     std::optional<std::uint64_t> generation() const override { return generation_id; }
     void interest_changed() override;
     void forward_request(const OfConnection& from, const of::Message& message) override;
+    void monitors_changed() override;
     void snoop(std::span<const std::uint8_t> message) override;
 
     Result<void> open_service(std::unique_ptr<Remote>& slot, const std::string& path);
@@ -253,6 +254,7 @@ void OfService::Impl::connection_closed(OfConnection& connection, const Error& r
         }
     }
     interest_changed();
+    monitors_changed();
     status_changed();
 }
 
@@ -289,6 +291,15 @@ void OfService::Impl::interest_changed() {
         length = std::max(length, connection.miss_send_len());
     });
     bridge.set_miss_to_controller(misses, misses ? length : 128);
+}
+
+void OfService::Impl::monitors_changed() {
+    bool any = false;
+    each([&](const OfConnection& connection) { any |= connection.watches_flows(); });
+    if (!any) return bridge.flows().on_changed(nullptr);
+    bridge.flows().on_changed([this](std::span<const bridge::FlowChange> changes) {
+        each([&](OfConnection& connection) { connection.send_flow_changes(changes); });
+    });
 }
 
 void OfService::Impl::forward_request(const OfConnection& from, const of::Message& message) {
@@ -394,6 +405,7 @@ OfService::OfService(EventLoop& loop, bridge::Bridge& bridge)
 
 OfService::~OfService() {
     impl_->bridge.remove_listener(this);
+    impl_->bridge.flows().on_changed(nullptr);
     impl_->management.reset();
     impl_->remotes.clear();
 }
@@ -506,6 +518,13 @@ void OfService::flow_removed(const bridge::Flow& flow, bridge::FlowRemovedReason
     if (connection_count() == 0) return;
     const of::FlowRemoved removed = describe_removed(impl_->bridge.flows(), flow, reason, clock::now_ms());
     impl_->each([&](OfConnection& connection) { connection.send_flow_removed(removed); });
+}
+
+void OfService::table_vacancy(std::uint8_t table, bool down) {
+    constexpr std::uint8_t kVacancyDown = 3, kVacancyUp = 4;
+    const of::TableStatus status{down ? kVacancyDown : kVacancyUp,
+                                 describe_table_config(impl_->bridge.flows(), table)};
+    impl_->each([&](OfConnection& connection) { connection.send_table_status(status); });
 }
 
 Result<unsigned> parse_openflow_protocols(const std::vector<std::string>& protocols) {

@@ -91,6 +91,7 @@ class OfService final : public bridge::BridgeListener {
     // bridge::BridgeListener
     void port_status(bridge::PortEvent event, const bridge::BridgePort& port) override;
     void flow_removed(const bridge::Flow& flow, bridge::FlowRemovedReason reason) override;
+    void table_vacancy(std::uint8_t table, bool down) override;
 
     struct Impl;
 

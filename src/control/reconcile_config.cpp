@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "control/reconcile_parse.hpp"
+#include "flow/match_text.hpp"
 
 namespace sluice {
 
@@ -170,7 +171,7 @@ void read_port(const TableLookup& tables, const Row& row, const std::string& bri
 }
 
 void report_bridge_features(const Row& row, Notices& notices) {
-    for (const char* column : {"mirrors", "netflow", "sflow", "ipfix", "flow_tables", "auto_attach"}) {
+    for (const char* column : {"mirrors", "netflow", "sflow", "ipfix", "auto_attach"}) {
         if (!row[column].empty()) notices.no_effect(fmt::format("Bridge {}", column));
     }
     for (const char* column : {"stp_enable", "rstp_enable", "mcast_snooping_enable"}) {
@@ -203,6 +204,34 @@ void read_openflow(const TableLookup& tables, const Row& row, const std::string&
         openflow.controllers.push_back(read_controller(*controller));
     }
     openflow.ssl = read_ssl(tables);
+}
+
+// `prefixes` are a hint for a lookup structure that this switch does not have.
+bridge::TableSettings read_flow_table(const Row& row, const std::string& bridge, Notices& notices) {
+    bridge::TableSettings table;
+    table.name = row["name"].as_string();
+    if (!row["flow_limit"].empty())
+        table.max_flows = static_cast<std::uint32_t>(
+            std::clamp<std::int64_t>(row["flow_limit"].as_integer(), 0, ~std::uint32_t{0}));
+    table.evict = row["overflow_policy"].as_string() == "evict";
+    for (const std::string& text : row["groups"].as_strings()) {
+        if (auto field = parse_subfield(text)) {
+            table.groups.push_back(field.value());
+        } else {
+            notices.once("group " + bridge + text,
+                         fmt::format("bridge {}: flow table groups: {}", bridge, field.error().message));
+        }
+    }
+    return table;
+}
+
+void read_flow_tables(const TableLookup& tables, const Row& row, BridgeConfig& config, Notices& notices) {
+    for (const auto& [number, id] : row["flow_tables"].as_uuid_map()) {
+        const Row* table = find(tables, "Flow_Table", id);
+        if (!table || number < 0 || number >= bridge::kVisibleTables) continue;
+        config.tables[static_cast<std::uint8_t>(number)] =
+            read_flow_table(*table, config.settings.name, notices);
+    }
 }
 
 BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::string& rundir,
@@ -266,6 +295,7 @@ BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::s
         }
     }
     read_openflow(tables, row, rundir, config, notices);
+    read_flow_tables(tables, row, config, notices);
     return config;
 }
 

@@ -157,7 +157,23 @@ void Switch::add_bridges() {
         owner->config.settings.datapath_id = settings.datapath_id;
         owner->config.settings.mac = settings.mac;
         owner->bridge->fdb().set_limits(wanted.mac_table_size, wanted.mac_aging_seconds);
+        sync_tables(*owner);
     }
+}
+
+// Only what changed in the database: a name that OpenFlow gave a table stays.
+void Switch::sync_tables(SwitchBridge& owner) {
+    const auto& wanted = owner.config.tables;
+    for (unsigned number = 0; number < bridge::kVisibleTables; ++number) {
+        const auto table = static_cast<std::uint8_t>(number);
+        const auto of = [table](const auto& all) {
+            const auto at = all.find(table);
+            return at == all.end() ? bridge::TableSettings{} : at->second;
+        };
+        if (!(of(wanted) == of(owner.tables))) owner.bridge->flows().set_table_settings(table, of(wanted));
+    }
+    owner.tables = wanted;
+    owner.bridge->flows().commit();
 }
 
 void Switch::push_topology() {

@@ -49,8 +49,9 @@ struct SwitchPort {
 struct SwitchBridge {
     BridgeConfig config;
     std::unique_ptr<bridge::Bridge> bridge;
-    std::unique_ptr<OfService> openflow;  ///< destroyed before the bridge
-    std::uint32_t least_mtu = 1500;       ///< of the ports that don't follow it
+    std::unique_ptr<OfService> openflow;                   ///< destroyed before the bridge
+    std::map<std::uint8_t, bridge::TableSettings> tables;  ///< as last configured
+    std::uint32_t least_mtu = 1500;                        ///< of the ports that don't follow it
 };
 
 class Switch {
@@ -113,6 +114,7 @@ class Switch {
     void configure_workers();
     void remove_unwanted();
     void add_bridges();
+    static void sync_tables(SwitchBridge& owner);
     void sync_interfaces(SwitchBridge& owner);
     void update_port(SwitchBridge& owner, SwitchPort& slot, const InterfaceConfig& wanted);
     void create_port_of(SwitchBridge& owner, SwitchPort& slot);

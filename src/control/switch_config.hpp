@@ -11,6 +11,7 @@
 
 #include "base/types.hpp"
 #include "bridge/bridge.hpp"
+#include "bridge/flow_tables.hpp"
 #include "control/of_service.hpp"
 #include "pipeline/fdb.hpp"
 #include "port/port.hpp"
@@ -40,6 +41,7 @@ struct BridgeConfig {
     unsigned mac_table_size = pipeline::Fdb::kDefaultMaxEntries;
     unsigned mac_aging_seconds = pipeline::Fdb::kDefaultIdleSeconds;
     std::vector<InterfaceConfig> interfaces;
+    std::map<std::uint8_t, bridge::TableSettings> tables;  ///< Bridge:flow_tables
 };
 
 struct SwitchConfig {

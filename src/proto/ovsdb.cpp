@@ -280,6 +280,16 @@ std::map<std::string, std::string> Datum::as_string_map() const {
     return out;
 }
 
+std::map<std::int64_t, Uuid> Datum::as_uuid_map() const {
+    std::map<std::int64_t, Uuid> out;
+    for (std::size_t i = 0; is_map_ && i < keys_.size(); ++i) {
+        const auto* key = std::get_if<std::int64_t>(&keys_[i]);
+        const auto* value = std::get_if<Uuid>(&values_[i]);
+        if (key != nullptr && value != nullptr) out.emplace(*key, *value);
+    }
+    return out;
+}
+
 std::optional<std::string> Datum::get(std::string_view key) const {
     if (!is_map_) return std::nullopt;
     const Atom wanted{std::string(key)};

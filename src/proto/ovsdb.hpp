@@ -89,6 +89,7 @@ class Datum {
     std::vector<std::string> as_strings() const;
     std::vector<std::int64_t> as_integers() const;
     std::map<std::string, std::string> as_string_map() const;
+    std::map<std::int64_t, Uuid> as_uuid_map() const;  ///< keys are integers
     /// Value of a string key in a string map, or nothing. O(log n).
     std::optional<std::string> get(std::string_view key) const;
     bool contains(const Atom& key) const;

@@ -3,39 +3,9 @@
 # The same ovs-ofctl commands given to this switch and to OVS itself, beside it, print the same text.
 . "$(dirname "$0")/../lib.sh"
 
-OVS=/usr/lib/openvswitch-switch/ovs-vswitchd
-[ -x "$OVS" ] || OVS=/usr/sbin/ovs-vswitchd
-[ -x "$OVS" ] || skip "Debian's ovs-vswitchd is not installed"
+. "$(dirname "$0")/beside_ovs.inc"
+start_both
 
-# Two instances, each in a network namespace of its own with devices of the same names and addresses.
-both() { for side in ours ovs; do "$@" || return 1; done; }
-inside() { OVS_RUNDIR=$T/$side OVS_DBDIR=$T/$side OVS_LOGDIR=$T/$side ip netns exec "$side" "$@"; }
-setup_side() {
-    mkdir "$T/$side" && ip netns add "$side" && ip -n "$side" link set lo up
-    inside sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
-    for i in 1 2 3; do
-        ip -n "$side" link add p$i type veth peer name q$i
-        ip -n "$side" link set p$i address 02:00:00:00:00:0$i && ip -n "$side" link set p$i up && ip -n "$side" link set q$i up
-    done
-    (
-        export OVS_RUNDIR=$T/$side OVS_DBDIR=$T/$side OVS_LOGDIR=$T/$side
-        start_ovsdb
-    )
-    local daemon=$SLUICE_SWITCH
-    [ "$side" = ours ] || daemon=$OVS
-    inside timeout 20 "$daemon" "unix:$T/$side/db.sock" --detach --no-chdir --pidfile -vconsole:off --log-file="$T/$side-switch.log"
-    inside timeout 20 ovs-vsctl --timeout=15 add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure \
-        protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15 other_config:datapath-id=0000000000000001 \
-        other_config:hwaddr=02:00:00:00:00:aa -- add-port br0 p1 -- add-port br0 p2 -- add-port br0 p3 \
-        -- set interface p1 ofport_request=1 -- set interface p2 ofport_request=2 -- set interface p3 ofport_request=3
-}
-both setup_side || { fail "both switches start"; exit 1; }
-
-# What may differ: durations, transaction ids, counters of packets that the kernel sends by itself.
-normalise() {
-    sed -E 's/duration=[0-9.]+s/duration=Ns/g; s/xid=0x[0-9a-f]+/xid=X/g; s/idle_age=[0-9]+/idle_age=N/g; s/hard_age=[0-9]+/hard_age=N/g
-        s/duration=[0-9.]+/duration=N/; s/^[0-9T:.Z-]+\|[0-9]+\|/LOG|/'
-}
 # Flows of equal priority are dumped as the switch happens to hold them, with --sort too: order them by text.
 order_ties() {
     awk '{ class = / actions=/ ? 1 : /^exit code/ ? 2 : 0; priority = 32768

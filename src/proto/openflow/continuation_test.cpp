@@ -67,9 +67,9 @@ TEST(Continuation, CutAndAlteredOnesNeverCrash) {
         (void)decode_continuation(std::span(whole).first(size), Version::k15);
     std::size_t refused = 0;
     for (std::size_t at = 0; at < whole.size(); ++at) {
-        for (const std::uint8_t value : {0x00, 0x7f, 0xff}) {
+        for (const int value : {0x00, 0x7f, 0xff}) {
             Bytes altered = whole;
-            altered[at] = value;
+            altered[at] = static_cast<std::uint8_t>(value);
             refused += !decode_continuation(altered, Version::k15);
         }
     }

@@ -390,7 +390,8 @@ void decode_meter_features(Reader& in, Version, Message& m) {
 
 /// Type `type` of OpenFlow 1.1+; Nicira's, in 1.0 and for features in 1.1, has the next number.
 void begin_group_multipart(MessageWriter& out, bool reply, std::uint16_t type) {
-    if (out.version() == k10 || (out.version() == k11 && type == 8)) return out.begin_nicira_multipart(reply, type + 1U);
+    if (out.version() == k10 || (out.version() == k11 && type == 8))
+        return out.begin_nicira_multipart(reply, type + 1U);
     reply ? out.begin_reply(type) : out.begin_request(type);
 }
 

@@ -114,6 +114,7 @@ void read_masks14(Reader& in, Version version, SetAsync& set, bool strict) {
         auto property = read_property(in);
         const std::size_t kind = property.type / 2U;
         if (kind >= kAsyncKinds) {
+            if (strict && property.type >= 0xfffe) fail_property(property.type);
             if (strict) fail(E::kAcfcUnsupported, "property {}", property.type);
             continue;
         }
