@@ -65,6 +65,7 @@ void Machine::emit(OfPort number, std::size_t limit) {
 void Machine::cross_patch(const Port& port) {
     const WorkPacket saved_packet = p_;
     const Context saved = c_;
+    p_.received_bytes = p_.bytes.size();
     for (unsigned n = 0; n < 8; ++n)
         key().set(key::xreg(n), 0);
     for (const FieldLoc field : {key::kMetadata, key::kTunId, key::kTunSrc, key::kTunDst})

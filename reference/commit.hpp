@@ -15,6 +15,7 @@ struct WorkPacket {
     wire::Frame bytes;
     ParsedFrame at;
     unsigned vlan_limit = 2;
+    std::size_t received_bytes = 0;  ///< when it came into the bridge: what rules count
 };
 
 /// Makes the frame agree with `wanted`: Ethernet addresses, both VLAN tags (pushing, popping and

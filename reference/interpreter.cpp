@@ -14,6 +14,7 @@ Machine::Machine(Bridge& bridge, wire::Bytes frame, OfPort in_port) {
     c_.bridge = &bridge;
     p_.bytes.assign(frame.begin(), frame.end());
     p_.vlan_limit = bridge.vlan_limit;
+    p_.received_bytes = frame.size();
     p_.at = parse_frame(frame, in_port, {.vlan_limit = bridge.vlan_limit});
     key().set(key::kActsetOutput, kActsetUnset);
 }
@@ -123,7 +124,7 @@ void Machine::miss(std::uint8_t table) {
 void Machine::run_rule(Rule& rule, unsigned deeper) {
     matched_ = true;
     ++rule.hit_count;
-    rule.hit_bytes += p_.bytes.size();
+    rule.hit_bytes += p_.received_bytes;
     out_.hits.push_back(rule.id);
     out_.trace.push_back({Step::Kind::kRule, indent_, rule.table, rule.id, nullptr, {}});
     const Rule* old = std::exchange(c_.rule, &rule);

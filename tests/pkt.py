@@ -124,6 +124,14 @@ class OpenFlow:
                 raise EOFError("the switch closed the connection")
             self.buffer += data
 
+    def echo(self):
+        """Waits for one turn of the switch's loop."""
+        xid = self.send(2, b"")
+        while True:
+            kind, got, _ = self.message()
+            if kind == 3 and got == xid:
+                return
+
     def barrier(self):
         xid = self.send(20, b"")
         while True:

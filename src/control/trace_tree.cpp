@@ -215,12 +215,41 @@ void TraceTree::write_actions(const WriteActionsAction& written) {
         {NodeType::kDetail, fmt::format("action set is: {}", format_actions(action_set_)), {}});
 }
 
+/// Why NORMAL does not take a packet of the VLAN that this one is in, in the words of OVS.
+std::string TraceTree::describe_refused_vlan() const {
+    const auto vid = last_key_.get(key::kVlanTci) & 0xfff;
+    const SwitchBridge* owner = switch_.find_bridge(run_->bridge);
+    const auto* port =
+        owner ? owner->bridge->port(OfPort{static_cast<std::uint32_t>(last_key_.get(key::kInPort))})
+              : nullptr;
+    const std::string name = port ? port->name : "";
+    const auto mode = port ? port->entry.vlan_mode : pipeline::VlanMode::kTrunk;
+    if (mode == pipeline::VlanMode::kAccess)
+        return fmt::format(
+            "dropping VLAN {} tagged packet received on port {} configured as VLAN {} access port", vid, name,
+            port->entry.tag);
+    if (mode == pipeline::VlanMode::kDot1qTunnel)
+        return fmt::format("dropping VLAN {} packet received on dot1q-tunnel port {} that excludes this VLAN",
+                           vid, name);
+    return fmt::format("dropping VLAN {0} packet received on port {1} not configured for trunking VLAN {0}",
+                       vid, name);
+}
+
 void TraceTree::note(std::string_view text, unsigned) {
     if (text.starts_with("received packet on unknown port")) {
         current().push_back({NodeType::kError,
                              fmt::format("received packet on unknown port {}", first_key_.get(key::kInPort)),
                              {}});
         current().push_back({NodeType::kWarn, "no input bundle, dropping", {}});
+        return;
+    }
+    if (text == "stack underflow") {
+        current().push_back({NodeType::kError, std::string(text), {}});
+        return;
+    }
+    if (text.starts_with("disallowed VLAN VID")) {
+        current().push_back({NodeType::kError, describe_refused_vlan(), {}});
+        current().push_back({NodeType::kWarn, std::string(text), {}});
         return;
     }
     if (text.starts_with("output port does not exist")) text = "Nonexistent output port";

@@ -86,6 +86,7 @@ class TraceTree final : public pipeline::TraceSink {
     void note_changed(const FlowKey& key);
     void report_move(const MoveAction& move, const FlowKey& key);
     Nodes& current();
+    std::string describe_refused_vlan() const;
     static void print(const Nodes& nodes, unsigned level, std::string& out);
     void commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const;
 

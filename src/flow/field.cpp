@@ -177,9 +177,11 @@ bool prereq_present(Prereq prereq, const FlowKey& key) {
     const auto proto = [&key](unsigned number) {
         return key.get(key::kIpProto) == number && !(key.get(key::kIpFrag) & kFragLater);
     };
-    const auto nd = [&key, &type, &proto](bool solicit, bool advert) {
+    // As in OVS, later fragments of ICMP may be matched on a type, which they never have.
+    const auto icmp = [&key](unsigned number) { return key.get(key::kIpProto) == number; };
+    const auto nd = [&key, &type, &icmp](bool solicit, bool advert) {
         const std::uint64_t icmp_type = key.get(key::kTpSrc);
-        return type() == 0x86dd && proto(58) && key.get(key::kTpDst) == 0 &&
+        return type() == 0x86dd && icmp(58) && key.get(key::kTpDst) == 0 &&
                ((solicit && icmp_type == 135) || (advert && icmp_type == 136));
     };
     switch (prereq) {
@@ -208,9 +210,9 @@ bool prereq_present(Prereq prereq, const FlowKey& key) {
         case Prereq::kSctp:
             return ip() && proto(132);
         case Prereq::kIcmpV4:
-            return type() == 0x0800 && proto(1);
+            return type() == 0x0800 && icmp(1);
         case Prereq::kIcmpV6:
-            return type() == 0x86dd && proto(58);
+            return type() == 0x86dd && icmp(58);
         case Prereq::kNd:
             return nd(true, true);
         case Prereq::kNdSolicit:

@@ -158,7 +158,11 @@ TEST(Prereq, holds_only_for_the_protocol) {
     EXPECT_TRUE(prereq_ok(Prereq::kNdSolicit, match));
     EXPECT_FALSE(prereq_ok(Prereq::kNdAdvert, match));
     match.set_exact(key::kIpFrag, kFragAny | kFragLater);
-    EXPECT_FALSE(prereq_ok(Prereq::kIcmpV6, match));
+    EXPECT_TRUE(prereq_ok(Prereq::kIcmpV6, match));
+    match.set_exact(key::kIpProto, 6);
+    EXPECT_FALSE(prereq_ok(Prereq::kTcp, match));
+    match.set_exact(key::kIpFrag, kFragAny);
+    EXPECT_TRUE(prereq_ok(Prereq::kTcp, match));
     Match other;
     other.set_exact(key::kPacketType, 0x10800);
     EXPECT_TRUE(prereq_ok(Prereq::kIpv4, other));

@@ -384,7 +384,10 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         FlowKey& key = set.key[i];
-        if (set.stack_size[i] == 0) continue;
+        if (set.stack_size[i] == 0) {
+            if (trace) trace->note("stack underflow", path.depth);
+            continue;
+        }
         const U128 value = set.stack[i][--set.stack_size[i]];
         if (!prereq_present(op.prereq, key)) continue;
         change(set, i, op, value << op.offset, mask);
@@ -467,6 +470,7 @@ Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, 
         copies.l3_end[to] = set.l3_end[i];
         copies.routing[to] = set.routing[i];
         copies.tags[to] = set.tags[i];
+        copies.grown[to] = set.grown[i];
         copies.pending[to] = PortIndex::kNone;
         copies.action_set[to] = set.action_set[i];
         copies.stack_size[to] = set.stack_size[i];

@@ -189,6 +189,7 @@ void shift_offsets(PacketSet& set, unsigned i, int delta) noexcept {
         if (*offset != kNoOffset) *offset = static_cast<std::uint16_t>(*offset + delta);
     }
     set.l3_end[i] = static_cast<std::uint32_t>(static_cast<int>(set.l3_end[i]) + delta);
+    set.grown[i] = static_cast<std::int16_t>(set.grown[i] + delta);
 }
 
 bool insert_tag(Packet* packet, std::uint16_t ethertype, std::uint16_t tci) noexcept {
@@ -445,6 +446,7 @@ bool push_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept {
     char* front = rte_pktmbuf_prepend(packet, 4);
     if (!front) return false;
     std::memmove(front, front + 4, set.next[i]);
+    set.grown[i] = static_cast<std::int16_t>(set.grown[i] + 4);
     store_be16(front + set.next[i] - 2, ethertype);
     store_be32(front + set.next[i], lse);
     key.set(key::kMplsLse0, lse);
@@ -463,6 +465,7 @@ bool pop_mpls(PacketSet& set, unsigned i, std::uint16_t ethertype) noexcept {
     std::uint8_t* data = bytes_of(packet);
     std::memmove(data + 4, data, set.next[i]);
     rte_pktmbuf_adj(packet, 4);
+    set.grown[i] = static_cast<std::int16_t>(set.grown[i] - 4);
     data += 4;
     store_be16(data + set.next[i] - 2, ethertype);
     key.set(key::kEthType, ethertype);

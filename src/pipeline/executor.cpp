@@ -25,11 +25,12 @@ bool intersects(const classify::WordSet& a, const classify::WordSet& b) {
     return ((a.bits[0] & b.bits[0]) | (a.bits[1] & b.bits[1])) != 0;
 }
 
+/// Bytes as they came in: every rule that a packet meets counts the same, as in OVS.
 std::uint64_t bytes_of(const PacketSet& set, const Group& group) {
-    std::uint64_t bytes = 0;
+    std::int64_t bytes = 0;
     for (unsigned g = 0; g < group.count; ++g)
-        bytes += set.packet[group.index[g]]->pkt_len;
-    return bytes;
+        bytes += std::int64_t{set.packet[group.index[g]]->pkt_len} - set.grown[group.index[g]];
+    return static_cast<std::uint64_t>(bytes);
 }
 
 Path start_path(const Topology::Bridge& bridge, const PortEntry* ingress, unsigned crossings) {
@@ -195,6 +196,7 @@ void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, 
     std::fill_n(set.l3, size, kNoOffset);
     std::fill_n(set.l4, size, kNoOffset);
     std::fill_n(set.tags, size, std::uint8_t{0});
+    std::fill_n(set.grown, size, std::int16_t{0});
     std::fill_n(set.pending, size, PortIndex::kNone);
     std::fill_n(set.action_set, size, std::uint16_t{0});
     std::fill_n(set.stack_size, size, std::uint8_t{0});

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The NORMAL action: a learning switch with VLANs, as ovs-vswitchd.conf.db(5) describes Port:vlan_mode.
+#include <rte_cycles.h>
+
 #include "pipeline/edit.hpp"
 #include "pipeline/executor_impl.hpp"
 #include "wire/ethernet.hpp"
@@ -152,8 +154,9 @@ void Executor::Impl::learn(const Path& path, std::uint64_t mac, std::uint16_t vl
     Fdb& fdb = *path.bridge->fdb;
     if (fdb.refresh(mac, vlan, port, now_s)) return;
     if (is_control) return fdb.learn(mac, vlan, port, now_s);
-    // Once a few milliseconds for each address, until the control thread has entered it.
-    const std::uint64_t mark = (mac << 16 | vlan) * 0x9e3779b97f4a7c15ULL ^ to_int(port) ^ now_ms >> 3;
+    // Once a millisecond or so for each address, until the control thread has entered it. By the processor's
+    // clock: that of a lab may stand still.
+    const std::uint64_t mark = (mac << 16 | vlan) * 0x9e3779b97f4a7c15ULL ^ to_int(port) ^ rte_rdtsc() >> 22;
     std::uint64_t& recent = recent_learns[(mac ^ mac >> 8) % recent_learns.size()];
     if (recent == mark) return;
     LearnRecord* record = learns.claim();
@@ -185,8 +188,9 @@ Executor::Impl::Unicast Executor::Impl::normal_one(PacketSet& set, unsigned i, c
     const Tags received = received_tags(key);
     const PortEntry* ingress = anonymous ? nullptr : &topology->ports[to_int(in_index)];
     const bool half_tag = !(key.get(key::kVlanTci) & kVlanPresent) && is_tpid(key.get(key::kEthType));
-    if (half_tag || (ingress && !admits(*ingress, received.outer.vid))) {
-        return refuse(DropReason::kVlanMismatch, "VLAN tag is not allowed on the input port, dropping");
+    if (half_tag) return refuse(DropReason::kVlanMismatch, "partial VLAN tag, dropping");
+    if (ingress && !admits(*ingress, received.outer.vid)) {
+        return refuse(DropReason::kVlanMismatch, "disallowed VLAN VID for this input port, dropping");
     }
     const Tags inside = ingress ? inward(*ingress, received) : received;
     const std::uint16_t vlan = inside.outer.vid;

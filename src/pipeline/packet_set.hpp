@@ -43,6 +43,7 @@ struct PacketSet {
     TagPair pending_tags[kMaxBurst];
     std::uint32_t pending_length[kMaxBurst];  ///< truncation, 0: none
     std::uint16_t action_set[kMaxBurst];      ///< node in Executor's arena, 0: empty
+    std::int16_t grown[kMaxBurst];  ///< bytes longer (below 0: shorter) than when it came into the bridge
     std::uint8_t stack_size[kMaxBurst];
     std::uint8_t tags[kMaxBurst];           ///< VLAN tags in front of `next` that were parsed or pushed
     bool routing[kMaxBurst];                ///< IPv6 segments left: the address is not in the checksum

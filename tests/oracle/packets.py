@@ -27,11 +27,25 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
+def names_no_protocol(frame):
+    """Does its IP header name protocol 0, and nothing that it stands for follow? OVS takes 0 for no header."""
+    at = 12
+    while frame[at:at + 2] in (b"\x81\x00", b"\x88\xa8"):
+        at += 4
+    kind, ip = frame[at:at + 2], frame[at + 2:]
+    if kind == b"\x08\x00":
+        return ip[9:10] == b"\0"
+    return kind == b"\x86\xdd" and ip[6:7] == b"\0" and (struct.unpack("!H", ip[4:6])[0] < 8 or ip[40:41] not in b"\x06\x11\x3a\x84\x2c\x3b")
+
+
 class Packets:
     """Frames from a random generator."""
 
     def __init__(self, random):
         self.random = random
+        self.plain_tags = False  # no DEI bits, no priority without a VLAN
+        self.snap = True
+        self.max_tags = 3
 
     def chance(self, p):
         return self.random.random() < p
@@ -93,6 +107,8 @@ class Packets:
         proto = self.pick([6, 6, 17, 17, 1, 132, 2, 47])
         body = self.upper(proto, lambda length: src + dst + struct.pack("!HH", proto, length))
         fragment = self.pick([0, 0, 0, 0, 0x4000, 0x2000, 0x2010, 0x0010])
+        if fragment & 0x1FFF:
+            body = body[:7]  # too short for a transport header, where OVS would rewrite checksums
         options = self.pick([b""] * 8 + [b"\x01\x01\x01\x00", b"\x94\x04\x00\x00"])
         tos = self.pick([0, 0, 4, 0xB8, 3, 0xFF])
         head = struct.pack("!BBHHHBBH", 0x40 | (20 + len(options)) // 4, tos, 20 + len(options) + len(body), 1,
@@ -105,9 +121,10 @@ class Packets:
         proto = self.pick([6, 17, 58, 58, 58, 132, 59])
         body = self.upper(proto, lambda length: src + dst + struct.pack("!II", length, proto))
         first = proto
-        for extension in self.pick([[]] * 6 + [[0], [43], [60], [44], [0, 44], [44, 60], [51]]):
+        for extension in self.pick([[]] * 6 + [[0], [43], [60], [44], [44, 0], [44, 60], [51]]):
             if extension == 44:
-                body = struct.pack("!BBHI", first, 0, self.pick([0, 1, 0x11, 0x10]), 9) + body
+                place = self.pick([0, 1, 0x11, 0x10])
+                body = struct.pack("!BBHI", first, 0, place, 9) + (body[:7] if place >= 8 else body)
             elif extension == 51:
                 body = struct.pack("!BBHII", first, 2, 0, 1, 1) + bytes(4) + body
             else:
@@ -117,7 +134,7 @@ class Packets:
         return struct.pack("!IHBB", word, len(body), first, self.pick([64, 255, 1, 0, 2])) + src + dst + body
 
     def arp(self):
-        return struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, self.pick([1, 2, 3, 1, 2, 0x102]), mac(self.pick(MACS)),
+        return struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, self.pick([1, 2, 3, 1, 2, 9]), mac(self.pick(MACS)),
                            socket.inet_aton(self.pick(IP4S)), mac(self.pick(MACS)), socket.inet_aton(self.pick(IP4S)))
 
     def mpls(self):
@@ -129,12 +146,20 @@ class Packets:
         return stack + self.pick([self.ip4, self.ip6, self.payload])()
 
     def frame(self):
+        while True:
+            frame = self.draw()
+            if not names_no_protocol(frame):
+                return frame
+
+    def draw(self):
         dst = self.pick(MACS * 4 + GROUP_MACS)
         out = mac(dst) + mac(self.pick(MACS * 6 + ["01:00:00:00:00:01", "00:00:00:00:00:00"]))
-        for _ in range(self.pick([0, 0, 0, 0, 1, 1, 2, 3])):
-            out += struct.pack("!HH", self.pick([0x8100, 0x8100, 0x88A8]),
-                               self.pick(VIDS) | self.pick([0, 0, 3, 7]) << 13 | self.pick([0] * 8 + [0x1000]))
-        kind = self.pick(["ip4"] * 5 + ["ip6"] * 3 + ["arp", "arp", "rarp", "mpls", "mpls", "other", "llc", "snap"])
+        for _ in range(min(self.max_tags, self.pick([0, 0, 0, 0, 1, 1, 2, 3]))):
+            tag = self.pick(VIDS) | self.pick([0, 0, 3, 7]) << 13 | self.pick([0] * 8 + [0x1000])
+            if self.plain_tags:
+                tag &= 0xEFFF if tag & 0xFFF else 0
+            out += struct.pack("!HH", self.pick([0x8100, 0x8100, 0x88A8]), tag)
+        kind = self.pick(["ip4"] * 5 + ["ip6"] * 3 + ["arp", "arp", "rarp", "mpls", "mpls", "other", "llc"] + ["snap"] * self.snap)
         if kind in ("ip4", "ip6", "arp", "mpls"):
             types = {"ip4": 0x0800, "ip6": 0x86DD, "arp": 0x0806, "mpls": self.pick([0x8847, 0x8847, 0x8848])}
             out += struct.pack("!H", types[kind]) + getattr(self, kind)()

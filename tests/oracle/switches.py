@@ -6,7 +6,11 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from pkt import OpenFlow  # noqa: E402
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PORTS = ["p1", "p2", "p3", "p4", "p5", "p6"]
@@ -87,6 +91,7 @@ class Switch:
         self.pid = int(open(folder + "/ovs-vswitchd.pid").read())
         self.control = Control("%s/ovs-vswitchd.%d.ctl" % (folder, self.pid))
         self.had_groups = False
+        self.late = "ovs-vswitchd" in os.path.realpath(daemon)
         self.set_up_bridge()
 
     def run(self, *command, ok=True, text=None):
@@ -106,6 +111,8 @@ class Switch:
         command += ["--", "set", "interface", "br0", "options:tx_pcap=%s/br0.pcap" % self.folder]
         self.run(*command)
         self.captures = {port: Capture("%s/%s.pcap" % (self.folder, port)) for port in PORTS + ["br0"]}
+        self.openflow = OpenFlow(self.folder + "/br0.mgmt")
+        self.openflow.sock.settimeout(LIMIT)
         text, error = self.control("time/stop")
         if error:
             raise Trouble("%s: time/stop: %s" % (self.name, error))
@@ -124,9 +131,10 @@ class Switch:
             raise Trouble("%s: receive: %s" % (self.name, error))
 
     def finish(self):
-        """Everything received so far is processed when this returns."""
-        for _ in range(2):
-            self.control("version")
+        """Everything received so far is processed when this returns. OVS answers a command before its packet is
+        processed, but looks after packets before it looks after OpenFlow messages."""
+        if self.late:
+            self.openflow.echo()
 
     def outputs(self):
         return {port: capture.take() for port, capture in self.captures.items()}

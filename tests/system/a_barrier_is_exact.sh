@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A packet sent right after a barrier reply takes the new path, every time.
+# A thousand rule changes, each followed by a packet at once when its barrier reply arrives: the new rule is obeyed a
+# thousand times, whether it was added over the old one, modified, or deleted and added.
 . "$(dirname "$0")/../lib.sh"
 
 start_switch
@@ -14,12 +15,18 @@ source, links = Link("h1"), {2: Link("h2"), 3: Link("h3")}
 control = OpenFlow(os.environ["OVS_RUNDIR"] + "/br0.mgmt")
 frame = lambda n: eth("02:00:00:00:00:02", "02:00:00:00:00:01", 0x88B5, struct.pack("!I", n))
 mine = lambda n: lambda f: f[12:14] == b"\x88\xb5" and f[14:18] == struct.pack("!I", n)
-old, lost, rounds = 0, 0, 200
+old, lost, rounds = 0, 0, 1000
 control.flow_in_port(1, 3)
 control.barrier()
 for n in range(rounds):
     new, other = (2, 3) if n % 2 == 0 else (3, 2)
-    control.flow_in_port(1, new)
+    if n % 3 == 0:
+        control.flow_in_port(1, new)
+    elif n % 3 == 1:
+        control.flow_in_port(1, new, command=1)
+    else:
+        control.flow_in_port(1, new, command=3)
+        control.flow_in_port(1, new)
     control.barrier()
     source.send(frame(n))
     if links[new].receive(0.5, mine(n)) is None:
