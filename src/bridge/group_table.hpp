@@ -56,7 +56,7 @@ class GroupTable {
     /// kAllGroups or one (empty if it doesn't exist), ascending.
     std::vector<openflow::GroupStats> stats(std::uint32_t group, std::int64_t now_ms) const;
     std::vector<openflow::GroupDesc> describe(std::uint32_t group) const;
-    static openflow::GroupFeaturesReply features();
+    static openflow::GroupFeaturesReply features(openflow::Version version);
 
     // For FlowTables: what is staged became final, or is to be undone from step `mark` on.
     void settle() { log_.clear(); }

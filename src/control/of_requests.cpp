@@ -289,7 +289,7 @@ void OfRequestHandler::handle(const of::GroupDescRequest& request) {
 }
 
 void OfRequestHandler::handle(const of::GroupFeaturesRequest&) {
-    reply(bridge::GroupTable::features());
+    reply(bridge::GroupTable::features(*session.version_));
 }
 
 void OfRequestHandler::handle(const of::MeterStatsRequest& request) {

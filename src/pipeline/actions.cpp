@@ -583,8 +583,10 @@ void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
             if (rank == static_cast<std::size_t>(SetRank::kSets)) {
                 for (unsigned n = depth; n-- > 0;) {
                     for (const Op& op : action_set_nodes[chain[n]].program->ops) {
-                        if (rank_of(op) == SetRank::kSets && group.count > 0)
-                            execute_op(set, group, path, op);
+                        if (rank_of(op) != SetRank::kSets || group.count == 0) continue;
+                        if (trace && op.source)
+                            trace->action(*op.source, set.key[group.index[0]], path.depth);
+                        execute_op(set, group, path, op);
                     }
                 }
             } else if (single[rank] && group.count > 0) {
