@@ -15,6 +15,7 @@ struct WorkPacket {
     wire::Frame bytes;
     ParsedFrame at;
     unsigned vlan_limit = 2;
+    bool bare = false;  ///< no Ethernet header: the one in `bytes` is a filler of zeros and a type
 };
 
 /// Makes the frame agree with `wanted`: Ethernet addresses, both VLAN tags (pushing, popping and
