@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "flow/limits.hpp"
 #include "reference/machine.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/mpls.hpp"
@@ -42,6 +43,10 @@ void Machine::emit(OfPort number, std::size_t limit) {
     const auto it = c_.bridge->ports.find(number);
     if (it == c_.bridge->ports.end()) {
         note(DropReason::kBadPort, fmt::format("port {} does not exist", to_int(number)));
+        return;
+    }
+    if (p_.bare) {
+        note(DropReason::kNotEthernet, "ports carry Ethernet frames only");
         return;
     }
     const Port& port = it->second;
@@ -143,6 +148,7 @@ void Machine::packet_in(PacketInReason reason, std::uint16_t max_len, std::uint1
     in.reason = reason;
     in.max_len = max_len;
     in.bytes = p_.bytes;
+    if (p_.bare) in.bytes.erase(in.bytes.begin(), in.bytes.begin() + wire::eth::kHeaderBytes);
     in.table = c_.table;
     in.controller_id = controller_id;
     in.userdata = std::move(userdata);
@@ -293,6 +299,10 @@ bool Machine::operator()(const DecMplsTtlAction&) {
 }
 
 bool Machine::operator()(const StackPushAction& a) {
+    if (c_.stack.size() == kMaxStackDepth) {
+        note(DropReason::kStackFull, "push: the stack is full");
+        return false;
+    }
     c_.stack.push_back(read(a.source));
     return false;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "flow/nsh.hpp"
 #include "wire/arp.hpp"
 #include "wire/checksum.hpp"
 #include "wire/crc32c.hpp"
@@ -29,6 +30,8 @@ constexpr FieldLoc kL3Fields[] = {
     key::kIpProto, key::kIpTos,  key::kIpTtl,    key::kIpFrag,     key::kIpv4Src,      key::kIpv4Dst,
     key::kTpSrc,   key::kTpDst,  key::kTcpFlags, key::kIpv6Label,  key::kIpv6Src,      key::kIpv6Dst,
     key::kArpSha,  key::kArpTha, key::kNdTarget, key::kNdReserved, key::kNdOptionsType};
+
+constexpr std::uint16_t kTypeNsh = 0x894f;
 
 bool differs(const FlowKey& a, const FlowKey& b, FieldLoc f) {
     return a.get_wide(f) != b.get_wide(f);
@@ -289,6 +292,7 @@ void commit(WorkPacket& p, const FlowKey& wanted_in) {
         if (type == eth::kTypeIpv4) commit_ipv4(p, wanted);
         if (type == eth::kTypeIpv6) commit_ipv6(p, wanted);
         if (mpls::is_mpls(type)) commit_mpls(p, wanted);
+        if (type == kTypeNsh) write_nsh(&p.bytes[p.at.l3], wanted);
         if (p.at.l4 != 0) commit_l4(p, wanted, type == eth::kTypeIpv6);
     }
     p.at.key = wanted;

@@ -16,6 +16,7 @@ struct WorkPacket {
     ParsedFrame at;
     unsigned vlan_limit = 2;
     std::size_t received_bytes = 0;  ///< when it came into the bridge: what rules count
+    bool bare = false;  ///< no Ethernet header: the one in `bytes` is a filler of zeros and a type
 };
 
 /// Makes the frame agree with `wanted`: Ethernet addresses, both VLAN tags (pushing, popping and

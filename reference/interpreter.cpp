@@ -71,6 +71,7 @@ Execution Machine::finish(bool matched) {
         else
             out_.drop = matched ? DropReason::kActionDrop : DropReason::kNoMatch;
     }
+    apply_learned();
     out_.final_key = key();
     return std::move(out_);
 }
@@ -97,12 +98,7 @@ Rule* Machine::find_rule(std::uint8_t table, OfPort port) {
         lookup.set(key::kTpSrc, 0);
         lookup.set(key::kTpDst, 0);
     }
-    Rule* best = nullptr;
-    for (Rule& rule : c_.bridge->rules) {
-        if (rule.table != table || !rule.match.matches(lookup)) continue;
-        if (best == nullptr || rule.priority > best->priority) best = &rule;
-    }
-    return best;
+    return search(table, lookup);
 }
 
 void Machine::miss(std::uint8_t table) {

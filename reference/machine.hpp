@@ -111,6 +111,30 @@ class Machine {
     bool operator()(const WriteMetadataAction& a);
     bool operator()(const GotoTableAction& a);
 
+    // encap.cpp
+    bool operator()(const EncapAction& a);
+    bool operator()(const DecapAction& a);
+    bool operator()(const DecNshTtlAction& a);
+    void parse_again(bool bare);
+    bool push_header(wire::Bytes header, std::uint16_t type);
+    bool pull_header(std::size_t size, std::uint16_t type);
+
+    // learn.cpp
+    bool operator()(const LearnAction& a);
+    bool operator()(const MultipathAction& a);
+    bool operator()(const BundleAction& a);
+    bool operator()(const CheckPktLargerAction& a);
+    bool operator()(const CtClearAction& a);
+    bool operator()(const DeleteFieldAction& a);
+    bool operator()(const SampleAction& a);
+    bool operator()(const FinTimeoutAction& a);
+    bool operator()(const ConjunctionAction& a);
+    std::vector<Rule*> candidates(std::uint8_t table, const FlowKey& key,
+                                  const std::vector<Rule*>& passed) const;
+    Rule* search(std::uint8_t table, FlowKey key) const;
+    bool remember(Rule rule, std::uint32_t limit);
+    void apply_learned();
+
     // NORMAL (normal.cpp).
     void normal();
     void normal_output(const Port& out_port, OfPort number, const FlowKey& internal);
@@ -118,7 +142,8 @@ class Machine {
     WorkPacket p_;
     Context c_;
     Execution out_;
-    std::list<ActionList> action_sets_run_;  ///< keeps the actions that the trace points at
+    std::list<ActionList> action_sets_run_;          ///< keeps the actions that the trace points at
+    std::vector<std::pair<Bridge*, Rule>> learned_;  ///< flows that show once the packet is through
     unsigned depth_ = 0, resubmits_ = 0, indent_ = 0;
     bool matched_ = false;
     bool failed_ = false;

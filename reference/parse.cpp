@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "flow/nsh.hpp"
 #include "wire/arp.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/icmp.hpp"
@@ -85,6 +86,13 @@ class Parser {
             case wire::eth::kTypeArp:
             case wire::eth::kTypeRarp:
                 parse_arp();
+                return;
+            case 0x894f:  // NSH
+                if (const auto size =
+                        read_nsh(rest().data(), static_cast<std::uint32_t>(rest().size()), key())) {
+                    out_.l3 = at_;
+                    out_.l3_end = at_ + size;
+                }
                 return;
             case wire::eth::kTypeMpls:
             case wire::eth::kTypeMplsMulticast:

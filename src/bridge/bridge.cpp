@@ -277,6 +277,7 @@ pipeline::BridgeEntry Bridge::entry() const {
     entry.name = settings_.name;
     entry.program = program_.get();
     entry.fdb = fdb_.get();
+    entry.flow_events = flows_.get();
     entry.fragments = fragments_;
     entry.miss_to_controller = miss_to_controller_;
     entry.forward_bpdu = settings_.forward_bpdu;
@@ -309,9 +310,8 @@ Result<void> Bridge::packet_out(OfPort in_port, const ActionList& actions,
     Packet* packet = packet_from_bytes(bytes);
     if (!packet) return make_error(ENOMEM, "bridge {}: no memory for a packet-out", settings_.name);
     pipeline::Executor& executor = datapath_.control_executor();
-    executor.packet_out(index(), in_port, **program, packet, static_cast<std::uint64_t>(clock::now_ms()),
-                        metadata);
-    executor.flush();
+    executor.packet_out(index(), in_port, std::move(*program), packet,
+                        static_cast<std::uint64_t>(clock::now_ms()), metadata);
     return {};
 }
 

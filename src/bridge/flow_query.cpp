@@ -13,9 +13,15 @@ using openflow::OfError;
 
 // A flow stands in the set under the earliest moment it could expire. Packets move that moment without
 // telling; so when it comes the flow is looked at, and armed again if it was used meanwhile.
+/// Packets that would learn a flow anew move its hard time-out.
+std::int64_t FlowTables::modified_ms(const Flow& flow) {
+    const auto refreshed = flow.rule->refreshed_ms.load(std::memory_order_relaxed);
+    return std::max(flow.modified_ms, static_cast<std::int64_t>(refreshed));
+}
+
 std::int64_t FlowTables::next_deadline(const Flow& flow) const {
     std::int64_t deadline = 0;
-    if (flow.hard_timeout_s) deadline = flow.modified_ms + std::int64_t{flow.hard_timeout_s} * 1000;
+    if (flow.hard_timeout_s) deadline = modified_ms(flow) + std::int64_t{flow.hard_timeout_s} * 1000;
     if (flow.idle_timeout_s) {
         const auto used = std::max(static_cast<std::int64_t>(stats(flow).used_ms), flow.created_ms);
         const std::int64_t idle = used + std::int64_t{flow.idle_timeout_s} * 1000;
@@ -45,9 +51,10 @@ void FlowTables::expire(std::int64_t now_ms) {
             continue;
         }
         const bool hard =
-            flow.hard_timeout_s && flow.modified_ms + std::int64_t{flow.hard_timeout_s} * 1000 <= now_ms;
+            flow.hard_timeout_s && modified_ms(flow) + std::int64_t{flow.hard_timeout_s} * 1000 <= now_ms;
         remove(flow, hard ? FlowRemovedReason::kHardTimeout : FlowRemovedReason::kIdleTimeout);
     }
+    remove_orphans();
     if (dirty_) commit();
 }
 
@@ -79,7 +86,7 @@ openflow::FlowStats FlowTables::describe(const Flow& flow, std::int64_t now_ms) 
     out.idle_timeout_s = flow.idle_timeout_s;
     out.hard_timeout_s = flow.hard_timeout_s;
     out.idle_age_s = static_cast<std::int32_t>(std::max<std::int64_t>(now_ms - used, 0) / 1000);
-    out.hard_age_s = static_cast<std::int32_t>(std::max<std::int64_t>(now_ms - flow.modified_ms, 0) / 1000);
+    out.hard_age_s = static_cast<std::int32_t>(std::max<std::int64_t>(now_ms - modified_ms(flow), 0) / 1000);
     out.flags = flow.flags;
     out.importance = flow.importance;
     out.packet_count = counted.packets;

@@ -69,8 +69,10 @@ FlowTables::Error FlowTables::apply(const FlowMod& mod, std::int64_t now_ms, con
     adding_ = false;
     if (error) {
         undo_to(mark);
+        orphans_.clear();
         return error;
     }
+    remove_orphans();
     if (!in_transaction_) settle();
     return {};
 }
@@ -236,6 +238,7 @@ Flow* FlowTables::insert(std::unique_ptr<Flow> flow) {
 }
 
 void FlowTables::remove(Flow& flow, FlowRemovedReason reason, bool notify) {
+    note_learner(flow.actions());
     program_.remove(flow.rule);
     unlink(flow);
     dirty_ = true;
@@ -245,9 +248,11 @@ void FlowTables::remove(Flow& flow, FlowRemovedReason reason, bool notify) {
 }
 
 void FlowTables::replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats) {
+    note_learner(flow.actions());
     auto before = std::make_unique<Flow>(flow);
     program_.remove(flow.rule, keep_stats);
     references_.remove(flow);
+    flow.rule->owner = nullptr;
     flow.rule = rule;
     references_.add(flow);
     rule->owner = &flow;
@@ -277,6 +282,7 @@ void FlowTables::undo_to(std::size_t mark) {
                 program_.revert_remove(step.before->rule);
                 const Flow links = flow;  // neighbours may have changed since
                 flow = *step.before;
+                flow.rule->owner = &flow;
                 flow.bucket_next = links.bucket_next;
                 flow.previous = links.previous;
                 flow.next = links.next;

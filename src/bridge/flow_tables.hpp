@@ -36,6 +36,7 @@
 #include "bridge/flow_index.hpp"
 #include "bridge/references.hpp"
 #include "pipeline/datapath.hpp"
+#include "pipeline/learn.hpp"
 #include "proto/openflow/error.hpp"
 #include "proto/openflow/message.hpp"
 
@@ -100,7 +101,7 @@ struct TableConfig {
 class GroupTable;
 class MeterTable;
 
-class FlowTables {
+class FlowTables final : public pipeline::FlowEventSink {
   public:
     using RemovedCallback = std::function<void(const Flow& flow, FlowRemovedReason reason)>;
     using ChangedCallback = std::function<void(std::span<const FlowChange> changes)>;
@@ -109,7 +110,7 @@ class FlowTables {
 
     FlowTables(pipeline::Datapath& datapath, pipeline::Program& program);
     /// Removes all flows, groups and meters from the program and publishes.
-    ~FlowTables();
+    ~FlowTables() override;
     FlowTables(const FlowTables&) = delete;
     FlowTables& operator=(const FlowTables&) = delete;
 
@@ -144,6 +145,10 @@ class FlowTables {
     bool has_hidden() const { return hidden_ != nullptr; }
     /// Removes every flow but hidden ones, notices included; staged.
     void clear();
+
+    /// A packet learned a flow (ovs-actions(7), "learn"): adds or changes it, and publishes.
+    void learn(const pipeline::LearnedFlow& learned) override;
+    void fin_timeout(pipeline::Rule& rule, std::uint16_t idle_timeout, std::uint16_t hard_timeout) override;
 
     /// Removes flows whose idle or hard time-out has passed, and publishes. O(those due).
     void expire(std::int64_t now_ms);
@@ -225,6 +230,9 @@ class FlowTables {
     void remove(Flow& flow, FlowRemovedReason reason, bool notify = true);
     void replace_rule(Flow& flow, pipeline::Rule* rule, bool keep_stats);
     void undo_to(std::size_t mark);
+    void note_learner(const ActionList& actions);
+    void remove_orphans();
+    static std::int64_t modified_ms(const Flow& flow);
     void settle();
     void tell_changes();
     void tell_vacancy();
@@ -243,6 +251,8 @@ class FlowTables {
     std::map<std::uint8_t, TableConfig> configs_;
     std::set<std::pair<std::int64_t, Flow*>> deadlines_;
     std::vector<Step> log_;
+    /// Table and cookie of learn actions with delete_learned in flows that were removed or changed.
+    std::vector<std::pair<std::uint8_t, std::uint64_t>> orphans_;
     std::vector<Cursor*> cursors_;
     References references_;
     std::unique_ptr<GroupTable> groups_;

@@ -202,7 +202,7 @@ TEST_F(FlowTablesTest, BadRequestsAreRefusedWithoutATrace) {
 }
 
 TEST_F(FlowTablesTest, AFullTableRefusesNewFlowsNotReplacements) {
-    flows_.set_table_settings(0, {"small", 2});
+    flows_.set_table_settings(0, {"small", 2, false, {}});
     EXPECT_FALSE(add(1, 1, 1));
     EXPECT_FALSE(add(2, 1, 1));
     EXPECT_EQ(add(3, 1, 1), ErrorCode::kFmfcTableFull);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "classify/subtable.hpp"
 
+#include <algorithm>
+
 namespace sluice::classify {
 
 namespace {
@@ -14,10 +16,13 @@ Subtable::Subtable(Rcu& rcu, const SparseMatch& shape) : rcu_(rcu), secret_(proc
 }
 
 bool Subtable::same_shape(const SparseMatch& match) const {
-    if (match.words.size() != shape_.words.size()) return false;
-    for (std::size_t i = 0; i < match.words.size(); ++i) {
-        if (match.words[i].index != shape_.words[i].index || match.words[i].mask != shape_.words[i].mask)
-            return false;
+    return has_shape(match.words.data(), match.words.size());
+}
+
+bool Subtable::has_shape(const WordMatch* words, std::size_t count) const noexcept {
+    if (count != shape_.words.size()) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (words[i].index != shape_.words[i].index || words[i].mask != shape_.words[i].mask) return false;
     }
     return true;
 }
@@ -104,6 +109,25 @@ Rule* Subtable::find(const FlowKey& key, std::uint64_t hash, Version version) co
         Rule* rule = slots.slot[i].head.load(std::memory_order_acquire);
         if (!rule || !rule->match.matches(key)) continue;
         while (rule && !rule->visible(version))
+            rule = rule->next.load(std::memory_order_acquire);
+        return rule;
+    }
+}
+
+Rule* Subtable::find_exact(const WordMatch* words, std::uint16_t priority, Version version) const noexcept {
+    std::uint64_t values[kKeyWords];
+    const std::size_t count = shape_.words.size();
+    for (std::size_t n = 0; n < count; ++n)
+        values[n] = words[n].value;
+    const std::uint64_t hash = finish(hash_words(secret_, values, count));
+    const Slots& slots = *slots_.read();
+    for (std::size_t i = hash & slots.mask;; i = (i + 1) & slots.mask) {
+        const auto slot_hash = slots.slot[i].hash.load(std::memory_order_acquire);
+        if (slot_hash == 0) return nullptr;
+        if (slot_hash != hash) continue;
+        Rule* rule = slots.slot[i].head.load(std::memory_order_acquire);
+        if (!rule || !std::equal(rule->match.words.begin(), rule->match.words.end(), words)) continue;
+        while (rule && (rule->priority != priority || !rule->visible(version)))
             rule = rule->next.load(std::memory_order_acquire);
         return rule;
     }

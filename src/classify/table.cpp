@@ -2,6 +2,7 @@
 #include "classify/table.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "classify/subtable.hpp"
 
@@ -10,6 +11,7 @@ namespace sluice::classify {
 /// What workers read: one shape or the other.
 struct Table::View {
     bool linear = true;
+    bool conjunctive = false;  ///< some rule has conjunctions
     WordSet read_words;
     std::vector<Rule*> rules;  ///< linear: priority descending
     struct Entry {
@@ -57,6 +59,7 @@ void Table::add_read_bits(std::array<std::uint64_t, kKeyWords>& mask) const {
 void Table::publish_view() {
     auto view = std::make_unique<View>();
     view->linear = linear_;
+    view->conjunctive = conjunctive_count_ != 0;
     if (linear_) {
         view->rules = rules_;
         for (const Rule* rule : rules_) {
@@ -90,6 +93,7 @@ void Table::insert_into_subtable(Rule& rule, bool& changed) {
 
 void Table::insert(Rule& rule) {
     ++count_;
+    bool changed = !rule.conjunctions.empty() && conjunctive_count_++ == 0;
     if (linear_ && count_ <= linear_max_) {
         const auto at = std::find_if(rules_.begin(), rules_.end(),
                                      [&](const Rule* other) { return other->priority <= rule.priority; });
@@ -97,7 +101,6 @@ void Table::insert(Rule& rule) {
         publish_view();
         return;
     }
-    bool changed = false;
     if (linear_) {
         linear_ = false;
         for (Rule* other : rules_)
@@ -111,6 +114,7 @@ void Table::insert(Rule& rule) {
 
 void Table::remove(Rule& rule) {
     --count_;
+    bool changed = !rule.conjunctions.empty() && --conjunctive_count_ == 0;
     if (linear_) {
         std::erase(rules_, &rule);
         publish_view();
@@ -119,7 +123,7 @@ void Table::remove(Rule& rule) {
     Subtable* subtable = find_subtable(rule.match);
     const auto before = subtable->max_priority();
     subtable->remove(rule);
-    bool changed = subtable->max_priority() != before;
+    changed |= subtable->max_priority() != before;
     std::unique_ptr<Subtable> emptied;
     if (subtable->size() == 0) {
         const auto it = std::find_if(subtables_.begin(), subtables_.end(),
@@ -147,8 +151,176 @@ bool Table::empty() const noexcept {
     return view.rules.empty() && view.subtables.empty();
 }
 
-Rule* Table::lookup(const FlowKey& key, Version version) const noexcept {
+/// One packet's look-up in a table with conjunctive rules.
+class Table::ConjunctiveLookup {
+  public:
+    ConjunctiveLookup(const View& view, FlowKey& key, Version version)
+        : view_(view), key_(key), version_(version) {}
+
+    Rule* run() noexcept {
+        soft().clear();
+        Rule* hard = search(true);
+        // Rounds from the highest priority of a conjunctive match down, until the certain one wins.
+        while (true) {
+            std::erase_if(soft(),
+                          [hard](const Rule* rule) { return hard && rule->priority <= hard->priority; });
+            if (soft().empty()) return hard;
+            int top = -1;
+            for (const Rule* rule : soft())
+                top = rule->priority > top ? rule->priority : top;
+            if (Rule* rule = complete(top)) return rule;
+            // The same match at a lower priority may stand in.
+            for (Rule*& rule : soft()) {
+                if (rule->priority != top) continue;
+                rule = next_of(*rule);
+                if (!rule || !rule->conjunctions.empty()) continue;
+                if (!hard || rule->priority > hard->priority) hard = rule;
+                rule = nullptr;
+            }
+            std::erase(soft(), nullptr);
+        }
+    }
+
+  private:
+    struct Tally {
+        std::uint32_t id;
+        std::uint64_t clauses;  ///< all ones: complete
+        std::uint64_t round;    ///< valid if it is the current one
+    };
+    // They grow to what the largest look-up of the thread needed, and are never freed.
+    static std::vector<Rule*>& soft() noexcept {
+        static thread_local std::vector<Rule*> rules;
+        return rules;
+    }
+    static std::vector<std::uint32_t>& complete_ids() noexcept {
+        static thread_local std::vector<std::uint32_t> ids;
+        return ids;
+    }
+    static std::vector<Tally>& tallies() noexcept {
+        static thread_local std::vector<Tally> table(64);
+        return table;
+    }
+
+    /// Best certain match; `with_soft`: collects the conjunctive ones that could beat it.
+    Rule* search(bool with_soft) noexcept {
+        Rule* hard = nullptr;
+        const auto consider = [&](Rule* rule) {
+            if (rule->conjunctions.empty()) {
+                if (!hard || rule->priority > hard->priority) hard = rule;
+            } else if (with_soft && (!hard || rule->priority > hard->priority)) {
+                soft().push_back(rule);
+            }
+        };
+        if (view_.linear) {
+            for (auto at = view_.rules.begin(); at != view_.rules.end(); ++at) {
+                if (hard && (*at)->priority <= hard->priority) break;
+                if (matches(**at) && !is_shadowed(at)) consider(*at);
+            }
+            return hard;
+        }
+        for (const auto& entry : view_.subtables) {
+            if (hard && hard->priority >= entry.max_priority) break;
+            if (Rule* rule = entry.subtable->find(key_, entry.subtable->hash(key_), version_)) consider(rule);
+        }
+        return hard;
+    }
+
+    bool matches(const Rule& rule) const noexcept {
+        return rule.match.matches(key_) && rule.visible(version_);
+    }
+    /// In the array too, a rule stands in the shadow of one with the same match and a higher priority.
+    bool is_shadowed(std::vector<Rule*>::const_iterator at) const noexcept {
+        return std::any_of(view_.rules.begin(), at, [&](const Rule* before) {
+            return before->visible(version_) && before->match == (*at)->match;
+        });
+    }
+    Rule* next_of(const Rule& rule) const noexcept {
+        if (view_.linear) {
+            bool behind = false;
+            for (Rule* other : view_.rules) {
+                if (behind && other->match == rule.match && other->visible(version_)) return other;
+                behind |= other == &rule;
+            }
+            return nullptr;
+        }
+        Rule* next = rule.next.load(std::memory_order_acquire);
+        while (next && !next->visible(version_))
+            next = next->next.load(std::memory_order_acquire);
+        return next;
+    }
+
+    /// What the packet matches with the id of a conjunction that the conjunctive matches of priority `top`
+    /// complete.
+    Rule* complete(int top) noexcept {
+        std::size_t rules = 0, clauses = 0;
+        for (const Rule* rule : soft()) {
+            if (rule->priority == top) ++rules, clauses += rule->conjunctions.size();
+        }
+        if (tallies().size() < clauses * 2) tallies().assign(std::bit_ceil(clauses * 2), {0, 0, 0});
+        static thread_local std::uint64_t round = 0;
+        ++round;
+        auto& ids = complete_ids();
+        ids.clear();
+        for (const Rule* rule : soft()) {
+            if (rule->priority != top) continue;
+            for (const Conjunction& c : rule->conjunctions) {
+                if (c.n_clauses > rules) continue;  // more clauses than rules: never all
+                Tally& tally = tally_of(c, round);
+                const bool was_complete = tally.clauses == ~std::uint64_t{0};
+                tally.clauses |= std::uint64_t{1} << c.clause;
+                if (!was_complete && tally.clauses == ~std::uint64_t{0}) ids.push_back(c.id);
+            }
+        }
+        std::sort(ids.begin(), ids.end());
+        const auto saved = key_.get(key::kConjId);
+        Rule* found = nullptr;
+        for (std::size_t n = 0; n < ids.size() && !found; ++n) {
+            key_.set(key::kConjId, ids[n]);
+            found = search(false);
+        }
+        key_.set(key::kConjId, saved);
+        return found;
+    }
+
+    static Tally& tally_of(const Conjunction& c, std::uint64_t round) noexcept {
+        auto& table = tallies();
+        const std::size_t mask = table.size() - 1;
+        for (std::size_t i = (c.id * 0x9e3779b1U) & mask;; i = (i + 1) & mask) {
+            Tally& tally = table[i];
+            if (tally.round != round) {
+                tally = {c.id, c.n_clauses < 64 ? ~std::uint64_t{0} << c.n_clauses : 0, round};
+                return tally;
+            }
+            if (tally.id == c.id) return tally;
+        }
+    }
+
+    const View& view_;
+    FlowKey& key_;
+    const Version version_;
+};
+
+Rule* Table::find_exact(const WordMatch* words, std::size_t count, std::uint16_t priority,
+                        Version version) const noexcept {
     const View& view = *view_.read();
+    if (view.linear) {
+        for (Rule* rule : view.rules) {
+            if (rule->priority == priority && rule->match.words.size() == count && rule->visible(version) &&
+                std::equal(words, words + count, rule->match.words.begin()))
+                return rule;
+        }
+        return nullptr;
+    }
+    for (const auto& entry : view.subtables) {
+        if (entry.subtable->has_shape(words, count))
+            return entry.subtable->find_exact(words, priority, version);
+    }
+    return nullptr;
+}
+
+Rule* Table::lookup(FlowKey& key, Version version) const noexcept {
+    const View& view = *view_.read();
+    if (__builtin_expect(view.conjunctive, 0)) return ConjunctiveLookup(view, key, version).run();
     if (view.linear) {
         for (Rule* rule : view.rules) {
             if (rule->match.matches(key) && rule->visible(version)) return rule;
@@ -164,9 +336,14 @@ Rule* Table::lookup(const FlowKey& key, Version version) const noexcept {
     return best;
 }
 
-void Table::lookup_batch(const FlowKey* keys, const std::uint8_t* index, unsigned count, Version version,
+void Table::lookup_batch(FlowKey* keys, const std::uint8_t* index, unsigned count, Version version,
                          Rule** result) const noexcept {
     const View& view = *view_.read();
+    if (__builtin_expect(view.conjunctive, 0)) {
+        for (unsigned i = 0; i < count; ++i)
+            result[i] = ConjunctiveLookup(view, keys[index[i]], version).run();
+        return;
+    }
     if (view.linear) {
         for (unsigned i = 0; i < count; ++i) {
             const FlowKey& key = keys[index[i]];
@@ -206,7 +383,7 @@ void Table::lookup_batch(const FlowKey* keys, const std::uint8_t* index, unsigne
     }
 }
 
-void Table::consulted(const FlowKey& key, Version version, FlowKey& mask) const noexcept {
+void Table::consulted(FlowKey& key, Version version, FlowKey& mask) const noexcept {
     const View& view = *view_.read();
     const Rule* best = lookup(key, version);
     if (view.linear) {

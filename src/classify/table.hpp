@@ -10,6 +10,11 @@
 // search ends when no later one can win. Both say which key words they read (`read_words`), so that a
 // group of packets that agrees on those words is looked up once.
 //
+// Conjunctive rules (ovs-fields(7), "Conjunctive Match Fields") are looked up as OVS does: the best certain
+// match competes with sets of conjunctive ones, highest priority first; a complete set counts if the packet,
+// looked up once more with conj_id, matches anything. Of several complete sets of one priority, which OVS
+// leaves open, the lowest id is tried first. Tables without such rules pay one flag test.
+//
 // Cost: linear: one masked compare a rule; tuple space: one hash and about one cache miss a subtable.
 // Insert and remove: O(words) expected, plus O(subtables) when a mask comes or goes.
 #pragma once
@@ -44,10 +49,20 @@ struct WordSet {
     }
 };
 
+/// One clause that a rule fulfils (ovs-actions(7), "conjunction").
+struct Conjunction {
+    std::uint32_t id = 0;
+    std::uint8_t clause = 0;  ///< from 0
+    std::uint8_t n_clauses = 0;
+};
+
 /// What the classifier needs of a rule; the pipeline's rule derives from it.
 struct Rule {
     SparseMatch match;
     std::uint16_t priority = 0;
+    /// Not empty: a conjunctive rule. No look-up returns it; where rules of one priority fulfil all clauses
+    /// of an id, the packet is looked up anew with conj_id = id. Final before insert().
+    std::vector<Conjunction> conjunctions;
     // writer: control; readers: workers
     std::atomic<Version> added{kNeverVersion};
     std::atomic<Version> removed{kNeverVersion};
@@ -87,16 +102,22 @@ class Table {
     const WordSet& read_words() const noexcept;
     bool empty() const noexcept;
     /// Visible rule of highest priority for one key, or nullptr.
-    Rule* lookup(const FlowKey& key, Version version) const noexcept;
+    /// `key` is changed during the call (conj_id) if the table has conjunctive rules.
+    Rule* lookup(FlowKey& key, Version version) const noexcept;
     /// The same for keys[index[i]], i < count <= 32; result[i].
-    void lookup_batch(const FlowKey* keys, const std::uint8_t* index, unsigned count, Version version,
+    void lookup_batch(FlowKey* keys, const std::uint8_t* index, unsigned count, Version version,
                       Rule** result) const noexcept;
 
     /// ORs into `mask` every bit that deciding this key's rule looked at (for trace and megaflow views).
-    void consulted(const FlowKey& key, Version version, FlowKey& mask) const noexcept;
+    void consulted(FlowKey& key, Version version, FlowKey& mask) const noexcept;
+    /// The visible rule with exactly this match and priority (words ascending by index), or nullptr. Workers
+    /// may call it.
+    Rule* find_exact(const WordMatch* words, std::size_t count, std::uint16_t priority,
+                     Version version) const noexcept;
 
   private:
     struct View;
+    class ConjunctiveLookup;
     void publish_view();
     void insert_into_subtable(Rule& rule, bool& changed);
     Subtable* find_subtable(const SparseMatch& match) const;
@@ -106,6 +127,7 @@ class Table {
     bool linear_ = true;
     std::vector<Rule*> rules_;  ///< linear shape: priority descending
     std::size_t count_ = 0;
+    std::size_t conjunctive_count_ = 0;  ///< rules of `count_` with conjunctions
     std::vector<std::unique_ptr<Subtable>> subtables_;
     RcuPtr<View> view_;
 };

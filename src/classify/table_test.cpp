@@ -2,7 +2,9 @@
 // The classifier against a plain list: random rules, random keys, changes and versions in between.
 #include "classify/table.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -106,7 +108,111 @@ TEST_P(TableShapes, agrees_with_a_list_while_rules_and_versions_change) {
         model.rules.pop_back();
     }
     EXPECT_EQ(table.size(), 0U);
-    EXPECT_EQ(table.lookup(FlowKey{}, version), nullptr);
+    FlowKey any;
+    EXPECT_EQ(table.lookup(any, version), nullptr);
+}
+
+/// A conjunctive look-up from plain lists: each round takes the conjunctive rules of the highest priority.
+const Rule* conjunctive_model(const std::vector<std::unique_ptr<Rule>>& rules, FlowKey key, bool with_soft) {
+    std::vector<const Rule*> matching;
+    for (const auto& rule : rules) {
+        if (rule->match.matches(key)) matching.push_back(rule.get());
+    }
+    std::sort(matching.begin(), matching.end(),
+              [](const Rule* a, const Rule* b) { return a->priority > b->priority; });
+    std::vector<const Rule*> passed;  // soft rules that did not complete anything
+    for (;;) {
+        const auto shadowed = [&](const Rule* rule) {
+            return std::any_of(matching.begin(), matching.end(), [&](const Rule* other) {
+                return other->priority > rule->priority && other->match == rule->match &&
+                       std::find(passed.begin(), passed.end(), other) == passed.end();
+            });
+        };
+        const Rule* hard = nullptr;
+        const Rule* soft = nullptr;
+        for (const Rule* rule : matching) {
+            if (std::find(passed.begin(), passed.end(), rule) != passed.end() || shadowed(rule)) continue;
+            const Rule*& best = rule->conjunctions.empty() ? hard : soft;
+            if (!best) best = rule;
+        }
+        if (!with_soft || !soft || (hard && hard->priority >= soft->priority)) return hard;
+        std::map<std::uint32_t, std::uint64_t> clauses;
+        std::map<std::uint32_t, unsigned> wanted;
+        std::size_t count = 0;
+        for (const Rule* rule : matching) {
+            if (rule->conjunctions.empty() || rule->priority != soft->priority || shadowed(rule)) continue;
+            ++count;
+            for (const Conjunction& c : rule->conjunctions) {
+                clauses[c.id] |= std::uint64_t{1} << c.clause;
+                wanted[c.id] = c.n_clauses;
+            }
+            passed.push_back(rule);
+        }
+        for (const auto& [id, bits] : clauses) {
+            if (bits != (std::uint64_t{1} << wanted[id]) - 1 || wanted[id] > count) continue;
+            FlowKey again = key;
+            again.set(key::kConjId, id);
+            if (const Rule* rule = conjunctive_model(rules, again, false)) return rule;
+        }
+    }
+}
+
+TEST_P(TableShapes, conjunctions_agree_with_a_list) {
+    std::mt19937 engine(11);
+    const auto rng = [&engine] { return static_cast<unsigned>(engine()); };
+    Rcu rcu;
+    unsigned found_by_id = 0;
+    for (int round = 0; round < 150; ++round) {
+        Table table(rcu, GetParam());
+        std::vector<std::unique_ptr<Rule>> rules;
+        const unsigned count = 4 + rng() % 24;
+        for (unsigned n = 0; n < count; ++n) {
+            auto rule = std::make_unique<Rule>();
+            Match wide = random_match(engine).expand();
+            for (unsigned w : {0U, 2U, 3U, 16U}) {
+                if (rng() % 3 != 0) wide.mask.word[w] = 0;
+            }
+            wide.normalize();
+            rule->match = SparseMatch::from(wide);
+            // Of two certain rules with one priority either may win: give each its own.
+            rule->priority = static_cast<std::uint16_t>(100 + n);
+            rule->added.store(1);
+            if (rng() % 3 == 0) {
+                Match match = rule->match.expand();
+                match.set_exact(key::kConjId, 1 + rng() % 3);
+                rule->match = SparseMatch::from(match);
+            } else if (rng() % 3 != 0) {
+                rule->priority = static_cast<std::uint16_t>(90 + 10 * (rng() % 4));
+                for (unsigned id = 1 + rng() % 2; id <= 3; id += 1 + rng() % 3)
+                    rule->conjunctions.push_back({id, static_cast<std::uint8_t>(rng() % (1 + id % 2 + 1)),
+                                                  static_cast<std::uint8_t>(1 + id % 2 + 1)});
+            }
+            const bool duplicate = std::any_of(rules.begin(), rules.end(), [&](const auto& other) {
+                return other->match == rule->match && other->priority == rule->priority;
+            });
+            // A certain rule at the priority of conjunctive ones is left open too.
+            const bool clash = rule->conjunctions.empty() && rule->priority % 10 == 0;
+            if (duplicate || clash) continue;
+            table.insert(*rule);
+            rules.push_back(std::move(rule));
+        }
+        for (int n = 0; n < 200; ++n) {
+            FlowKey key = random_key(engine);
+            const FlowKey before = key;
+            const Rule* expected = conjunctive_model(rules, key, true);
+            const Rule* got = table.lookup(key, 1);
+            ASSERT_EQ(expected, got) << "round " << round;
+            ASSERT_EQ(key, before);
+            if (got && got->match.expand().mask.get(key::kConjId) != 0) ++found_by_id;
+        }
+        for (auto& rule : rules) {
+            EXPECT_EQ(table.find_exact(rule->match.words.data(), rule->match.words.size(), rule->priority, 1),
+                      rule.get());
+            table.remove(*rule);
+        }
+        rcu.reclaim();
+    }
+    EXPECT_GT(found_by_id, 100U);
 }
 
 INSTANTIATE_TEST_SUITE_P(linear_tuple_space_and_default, TableShapes,

@@ -159,6 +159,12 @@ void TraceTree::report_move(const MoveAction& move, const FlowKey& key) {
                          {}});
 }
 
+void TraceTree::written(const SubField& target, U128 value) {
+    current().push_back({NodeType::kDetail,
+                         fmt::format("{} is now {}", format_subfield(target), text::format_hex(value)),
+                         {}});
+}
+
 bool TraceTree::owns(const Frame& frame, const Action& action) const {
     if (frame.bucket) return contains_nested(*frame.bucket, action);
     return frame.rule && contains_nested(*frame.rule->actions, action);
@@ -255,6 +261,8 @@ void TraceTree::note(std::string_view text, unsigned) {
     if (text.starts_with("output port does not exist")) text = "Nonexistent output port";
     const bool warn = text.find("skipping output") != std::string_view::npos ||
                       text.find("Nonexistent") != std::string_view::npos ||
+                      text.find("non-Ethernet") != std::string_view::npos ||
+                      text.find("suppressing side effects") != std::string_view::npos ||
                       text.find("more than") != std::string_view::npos ||
                       text.find("deeper than") != std::string_view::npos;
     current().push_back({warn ? NodeType::kWarn : NodeType::kDetail, std::string(text), {}});

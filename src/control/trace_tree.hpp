@@ -26,6 +26,7 @@ class TraceTree final : public pipeline::TraceSink {
     void lookup(std::uint8_t table, const pipeline::Rule* rule, const FlowKey& key, const FlowKey& consulted,
                 unsigned depth) override;
     void action(const Action& action, const FlowKey& key, unsigned depth) override;
+    void written(const SubField& target, U128 value) override;
     void note(std::string_view text, unsigned depth) override;
     void output(PortIndex index, const FlowKey& key) override;
     void drop(std::string_view reason) override;

@@ -28,12 +28,16 @@ ActionList order_action_set(const ActionList& set) {
     };
     take(last_of<StripVlanAction>(set));
     take(last_of<PopMplsAction>(set));
+    take(last_of<DecapAction>(set));
+    take(last_of<EncapAction>(set));
     take(last_of<PushMplsAction>(set));
     take(last_of<PushVlanAction>(set));
     take(last_of<DecTtlAction>(set));
     take(last_of<DecMplsTtlAction>(set));
+    take(last_of<DecNshTtlAction>(set));
     for (const Action& action : set) {
-        if (is_any<SetFieldAction, MoveAction, SetVlanVidAction, SetVlanPcpAction, SetMplsTtlAction>(action))
+        if (is_any<SetFieldAction, MoveAction, SetVlanVidAction, SetVlanPcpAction, SetMplsTtlAction,
+                   SetMplsLabelAction, SetMplsTcAction>(action))
             list.push_back(action);
     }
     take(last_of<SetQueueAction>(set));

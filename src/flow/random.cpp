@@ -226,7 +226,155 @@ class ActionMaker {
         return {OutputAction{random_port(), 0xffff}};
     }
 
+    SubField reg_bits(std::string_view name, std::uint16_t offset, std::uint16_t bits) {
+        return {field_by_name(name), offset, bits};
+    }
+
+    Action random_mpls() {
+        switch (random_.below(6)) {
+            case 0:
+                return {PushMplsAction{0x8847}};
+            case 1:
+                return {PopMplsAction{static_cast<std::uint16_t>(random_.one_in(2) ? 0x0800 : 0x8847)}};
+            case 2:
+                return {SetMplsTtlAction{static_cast<std::uint8_t>(random_.below(4))}};
+            case 3:
+                return {SetMplsLabelAction{random_.below(1U << 20)}};
+            case 4:
+                return {SetMplsTcAction{static_cast<std::uint8_t>(random_.below(8))}};
+            default:
+                return {DecMplsTtlAction{}};
+        }
+    }
+
+    Action random_computed() {
+        const auto fields = static_cast<HashFields>(random_.below(7));
+        const auto basis = static_cast<std::uint16_t>(random_.below(3));
+        switch (random_.below(6)) {
+            case 0:
+                return {MultipathAction{fields, basis,
+                                        static_cast<MultipathAction::Algorithm>(random_.below(4)),
+                                        static_cast<std::uint16_t>(random_.below(options_.ports)),
+                                        random_.below(9), reg_bits("reg0", 0, 16)}};
+            case 1:
+            case 2: {
+                BundleAction bundle{
+                    fields, basis, static_cast<BundleAction::Algorithm>(random_.below(2)), {}, {}};
+                for (std::uint32_t n = random_.below(4); n > 0; --n)
+                    bundle.members.push_back(OfPort{1 + random_.below(options_.ports + 1)});
+                if (random_.one_in(2)) bundle.target = reg_bits("reg0", 0, 16);
+                return {bundle};
+            }
+            case 3:
+                return {CheckPktLargerAction{static_cast<std::uint16_t>(40 + random_.below(60)),
+                                             reg_bits("reg1", 3, 1)}};
+            case 4:
+                return {OutputRegAction{reg_bits("reg0", 0, 16), 0xffff}};
+            default:
+                return {OutputTruncAction{random_port(), 14 + random_.below(80)}};
+        }
+    }
+
+    Action random_queue() {
+        switch (random_.below(3)) {
+            case 0:
+                return {SetQueueAction{random_.below(4)}};
+            case 1:
+                return {PopQueueAction{}};
+            default:
+                return {EnqueueAction{random_port(), random_.below(4)}};
+        }
+    }
+
+    Action random_inert() {
+        switch (random_.below(5)) {
+            case 0:
+                return {NoteAction{{1, 2, 3, 4, 5, 6}}};
+            case 1:
+                return {SampleAction{100, 1, 2, 3}};
+            case 2:
+                return {FinTimeoutAction{5, 10}};
+            case 3:
+                return {CtClearAction{}};
+            default:
+                return {ExitAction{}};
+        }
+    }
+
+    /// Headers on and off again, outputs in between.
+    Action random_encap() {
+        constexpr std::uint32_t kNsh = 0x1894f, kMpls = 0x18847;
+        CloneAction clone;
+        ActionList& list = clone.actions;
+        if (random_.one_in(4)) list.push_back({DecapAction{kDecapNext}});
+        const bool nsh = random_.one_in(2);
+        list.push_back({nsh ? EncapAction{kNsh, 0, {0, 4, 1, 5, 1, 0, 0, 0}} : EncapAction{kMpls, 0, {}}});
+        if (nsh && random_.one_in(2))
+            list.push_back({SetFieldAction{field_by_name("nsh_spi"),
+                                           {0, random_.below(1U << 24)},
+                                           low_mask(24),
+                                           SetFieldAction::Style::kSetField}});
+        if (!nsh && random_.one_in(2)) list.push_back({SetMplsLabelAction{random_.below(1U << 20)}});
+        list.push_back({EncapAction{0, 0, {}}});
+        if (nsh && random_.one_in(3)) list.push_back({DecNshTtlAction{}});
+        list.push_back({OutputAction{random_port(), 0xffff}});
+        list.push_back({DecapAction{kDecapNext}});
+        if (random_.one_in(3)) list.push_back({OutputAction{random_port(), 0xffff}});  // bare: goes nowhere
+        list.push_back({DecapAction{nsh ? kDecapNext : 0U}});
+        if (nsh) list.push_back({OutputAction{random_port(), 0xffff}});
+        return {clone};
+    }
+
+    Action random_learn() {
+        const std::uint32_t shape = random_.below(4);
+        LearnAction learn;
+        learn.table = static_cast<std::uint8_t>(random_.below(options_.tables));
+        learn.priority = static_cast<std::uint16_t>(10 + shape);
+        learn.cookie = 100 + shape;
+        if (random_.one_in(4)) learn.limit = 1 + random_.below(3);
+        if (random_.one_in(4)) learn.result_dst = reg_bits("reg1", 5, 1);
+        const auto match_field = [&](std::string_view target, std::string_view source, std::uint16_t bits) {
+            LearnSpec spec;
+            spec.source = reg_bits(source, 0, bits);
+            spec.target = reg_bits(target, 0, bits);
+            spec.bits = bits;
+            learn.specs.push_back(spec);
+        };
+        if (shape == 0 || shape == 1) match_field("eth_dst", "eth_src", 48);
+        if (shape == 1) match_field("in_port", "in_port", 16);
+        if (shape == 2) match_field("reg1", "reg0", 16);
+        if (shape == 3) {
+            LearnSpec type;
+            type.immediate = true;
+            type.value = {0, 0x0800};
+            type.target = reg_bits("eth_type", 0, 16);
+            type.bits = 16;
+            learn.specs.push_back(type);
+            match_field("ip_dst", "ip_src", 32);
+        }
+        LearnSpec load;
+        load.target_kind = LearnSpec::Target::kLoad;
+        load.immediate = random_.one_in(2);
+        load.value = {0, random_.below(8)};
+        load.source = reg_bits("eth_src", 0, 16);
+        load.target = reg_bits("reg2", 0, 16);
+        load.bits = 16;
+        if (random_.one_in(2)) learn.specs.push_back(load);
+        LearnSpec output;
+        output.target_kind = LearnSpec::Target::kOutput;
+        output.source = random_.one_in(2) ? reg_bits("in_port", 0, 16) : reg_bits("reg0", 0, 16);
+        output.bits = 16;
+        if (!random_.one_in(4)) learn.specs.push_back(output);
+        return {learn};
+    }
+
     Action random_action(unsigned depth) {
+        if (options_.mpls && random_.one_in(6)) return random_mpls();
+        if (options_.computed && random_.one_in(5)) return random_computed();
+        if (options_.queues && random_.one_in(8)) return random_queue();
+        if (options_.inert && random_.one_in(12)) return random_inert();
+        if (options_.encap && depth == 0 && random_.one_in(6)) return random_encap();
+        if (options_.learn && random_.one_in(6)) return random_learn();
         switch (random_.below(10)) {
             case 0:
             case 1:
@@ -369,7 +517,18 @@ std::vector<FlowSpec> random_rules(Random& random, std::size_t count, const Rand
         rule.match = random_match(random, options);
         if (!seen.insert(fmt::format("{} {} {}", rule.table, rule.priority, format_match(rule.match))).second)
             continue;
-        rule.actions = random_actions(random, rule.match, rule.table, options);
+        if (options.conjunction && random.one_in(3)) {
+            rule.priority = static_cast<std::uint16_t>(random.one_in(2) ? 50 : 60);
+            for (std::uint32_t id = 1 + random.below(2); id <= 3; id += 1 + random.below(3)) {
+                const auto clauses = static_cast<std::uint8_t>(2 + id % 2);
+                rule.actions.push_back(
+                    {ConjunctionAction{id, static_cast<std::uint8_t>(random.below(clauses)), clauses}});
+            }
+        } else {
+            if (options.conjunction && random.one_in(2))
+                rule.match.set_exact(key::kConjId, 1 + random.below(3));
+            rule.actions = random_actions(random, rule.match, rule.table, options);
+        }
         rule.has_actions = true;
         rule.cookie = rules.size() + 1;
         rules.push_back(std::move(rule));

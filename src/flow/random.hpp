@@ -48,6 +48,14 @@ struct RandomOptions {
     bool stack = true;         ///< push, pop
     std::uint32_t groups = 0;  ///< actions name groups 1..groups, and now and then one more
     std::uint32_t meters = 0;  ///< rules use meters 1..meters
+    // Off unless asked for.
+    bool mpls = false;         ///< push, pop, set and decrement of labels
+    bool computed = false;     ///< multipath, bundle, check_pkt_larger, output of a register or truncated
+    bool queues = false;       ///< enqueue, set_queue, pop_queue
+    bool inert = false;        ///< note, sample, fin_timeout, ct_clear, exit
+    bool encap = false;        ///< encap, decap inside of clones
+    bool learn = false;        ///< learned flows have priorities 10 to 13, one for each shape of match
+    bool conjunction = false;  ///< conjunctive rules have priority 50 or 60; others match conj_id
 };
 
 /// A match whose prerequisites hold.

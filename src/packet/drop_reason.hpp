@@ -35,6 +35,8 @@ namespace sluice {
     X(kNoGroup, "no_group", "group that does not exist")                                         \
     X(kNoBucket, "no_bucket", "the group has no live bucket")                                    \
     X(kMeter, "meter", "above the rate of a meter's drop band")                                  \
+    X(kNotEthernet, "not_ethernet", "a packet without Ethernet header at a port (decap)")        \
+    X(kStackFull, "stack_full", "push: more than 64 values")                                     \
     X(kUnsupported, "unsupported", "action not available in this version")
 
 enum class DropReason : std::uint8_t {

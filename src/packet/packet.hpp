@@ -26,6 +26,20 @@ inline constexpr std::uint32_t kMaxFrameBytes = 65535 + 22;  ///< a 64 KiB GSO d
 inline constexpr std::uint32_t kMinFirstSegment = 256;
 inline constexpr std::uint64_t kSegmentationFlags = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG;
 
+/// Output queue of set_queue and enqueue, for packets on their way out of a port; kNoQueue: the default one.
+/// A flag of ours says that the field is meant: receiving clears all flags, but leaves RSS hashes in the field.
+inline constexpr std::uint32_t kNoQueue = 0xffffffff;
+inline constexpr std::uint64_t kHasQueue = RTE_MBUF_F_LAST_FREE;
+inline void set_output_queue(Packet* packet, std::uint32_t queue) noexcept {
+    packet->ol_flags &= ~kHasQueue;
+    if (queue == kNoQueue) return;
+    packet->ol_flags |= kHasQueue;
+    packet->hash.sched.queue_id = queue;
+}
+inline std::uint32_t output_queue(const Packet* packet) noexcept {
+    return packet->ol_flags & kHasQueue ? packet->hash.sched.queue_id : kNoQueue;
+}
+
 /// Up to 32 packets handed from stage to stage. Whoever holds the batch owns the packets.
 struct PacketBatch {
     std::uint32_t count = 0;

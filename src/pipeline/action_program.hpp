@@ -21,6 +21,8 @@ enum class OpCode : std::uint8_t {
     kOutputController,
     kOutputReg,
     kOutputTrunc,
+    kEnqueue,
+    kPause,
     kSetField,
     kMove,
     kPushVlan,
@@ -40,6 +42,17 @@ enum class OpCode : std::uint8_t {
     kClearActions,
     kWriteActions,
     kGoto,
+    kLearn,
+    kFinTimeout,
+    kMultipath,
+    kBundle,
+    kCheckLarger,
+    kSample,
+    kCtClear,
+    kDeleteField,
+    kEncap,
+    kDecap,
+    kDecNshTtl,
     kSetQueue,
     kPopQueue,
     kGroup,
@@ -75,6 +88,7 @@ enum class HeaderPart : std::uint8_t {
     kIcmpCode,
     kMplsLse,
     kEthType,
+    kNsh,  ///< all its fields
 };
 
 struct ActionProgram;
@@ -91,6 +105,7 @@ struct Op {
     std::uint16_t offset = 0, offset2 = 0;  ///< bit offsets inside target and source fields
     bool flag = false;                      ///< push_if_needed, with_ct
     U128 value, mask;
+    const struct CookieCount* count = nullptr;  ///< kLearn with a limit; see Program::bind()
     const Action* source = nullptr;         ///< the action it came from (controller parameters, trace text)
     std::unique_ptr<ActionProgram> nested;  ///< clone, write_actions
 };
@@ -98,8 +113,10 @@ struct Op {
 struct ActionProgram {
     ActionList source;  ///< as given; printed by dump-flows and trace
     std::vector<Op> ops;
-    bool writes_action_set = false;  ///< nested lists too
-    bool refers = false;             ///< names a group or meter, nested lists too
+    bool writes_action_set = false;                   ///< nested lists too
+    bool refers = false;                              ///< names a group or meter, nested lists too
+    std::vector<classify::Conjunction> conjunctions;  ///< of a conjunctive flow, which has no ops
+    bool learns = false;                              ///< some op, nested ones too, is kLearn
 };
 
 /// Compiles; fails with a sentence for actions this version does not execute.

@@ -26,10 +26,13 @@ classify::WordSet words_of(FieldLoc loc) {
 enum class SetRank {
     kStripVlan,
     kPopMpls,
+    kDecap,
+    kEncap,
     kPushMpls,
     kPushVlan,
     kDecTtl,
     kDecMplsTtl,
+    kDecNshTtl,
     kSets,
     kQueue,
     kGroup,
@@ -43,6 +46,10 @@ SetRank rank_of(const Op& op) {
             return SetRank::kStripVlan;
         case OpCode::kPopMpls:
             return SetRank::kPopMpls;
+        case OpCode::kDecap:
+            return SetRank::kDecap;
+        case OpCode::kEncap:
+            return SetRank::kEncap;
         case OpCode::kPushMpls:
             return SetRank::kPushMpls;
         case OpCode::kPushVlan:
@@ -51,6 +58,8 @@ SetRank rank_of(const Op& op) {
             return SetRank::kDecTtl;
         case OpCode::kDecMplsTtl:
             return SetRank::kDecMplsTtl;
+        case OpCode::kDecNshTtl:
+            return SetRank::kDecNshTtl;
         case OpCode::kSetField:
         case OpCode::kMove:
         case OpCode::kSetVlanVid:
@@ -87,6 +96,7 @@ void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const Acti
     const bool tail = path.tail;
     for (const Op& op : program.ops) {
         path.tail = tail && &op == &program.ops.back();
+        const std::uint32_t stopped = set.paused;
         if (set.done != 0) remove_done(set, group);
         if (group.count == 0) break;
         if (__builtin_expect(trace != nullptr, 0)) {
@@ -96,6 +106,10 @@ void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const Acti
             last = op.source;
         }
         execute_op(set, group, path, op);
+        if (__builtin_expect(set.paused != stopped, 0)) {
+            const auto next = static_cast<std::uint16_t>(op.source - program.source.data() + 1);
+            remember_rest(set, path, program, next, set.paused & ~stopped);
+        }
     }
     path.tail = tail;
 }
@@ -120,6 +134,10 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
             return punt(set, group, path, reason, static_cast<std::uint16_t>(op.arg),
                         action ? action->controller_id : std::uint16_t{0}, action);
         }
+        case OpCode::kPause:
+            return pause(set, group, path, op);
+        case OpCode::kEnqueue:
+            return enqueue_op(set, group, path, op);
         case OpCode::kOutputReg:
             prepare(set, group, path, words_of(op.loc2));
             for (unsigned g = 0; g < group.count; ++g) {
@@ -189,8 +207,33 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
                 head = action_set_count++;
             }
             return update_actset_output(set, group, path);
+        case OpCode::kLearn:
+            return learn_op(set, group, path, op);
+        case OpCode::kFinTimeout:
+            return fin_timeout(set, group, path, op);
+        case OpCode::kMultipath:
+            return multipath(set, group, path, op);
+        case OpCode::kBundle:
+            return bundle(set, group, path, op);
+        case OpCode::kCheckLarger:
+            return check_larger(set, group, path, op);
+        case OpCode::kSample:
+            if (!trace) counters.sampled.add(group.count);
+            return;
+        case OpCode::kCtClear:
+            return ct_clear(set, group, path);
+        case OpCode::kDeleteField:
+            return delete_field(set, group, path, op);
+        case OpCode::kEncap:
+            return encap(set, group, path, op);
+        case OpCode::kDecap:
+            return decap(set, group, path, op);
+        case OpCode::kDecNshTtl:
+            return dec_nsh_ttl(set, group, path);
         case OpCode::kSetQueue:
         case OpCode::kPopQueue:
+            for (unsigned g = 0; g < group.count; ++g)
+                set.queue[group.index[g]] = op.code == OpCode::kSetQueue ? op.arg : kNoQueue;
             return;
         case OpCode::kGroup:
             return group_op(set, group, path, op);
@@ -369,9 +412,8 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
         prepare(set, group, path, words_of(op.loc2));
         for (unsigned g = 0; g < group.count; ++g) {
             const unsigned i = group.index[g];
-            if (set.stack_size[i] == kStackDepth) {
-                set.done |= 1U << i;
-                set.reason[i] = DropReason::kTooDeep;
+            if (set.stack_size[i] == kMaxStackDepth) {
+                set.reason[i] = DropReason::kStackFull;
                 continue;
             }
             set.stack[i][set.stack_size[i]++] = read_bits(set.key[i], op.loc2, op.offset2, op.bits);
@@ -386,9 +428,12 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
         FlowKey& key = set.key[i];
         if (set.stack_size[i] == 0) {
             if (trace) trace->note("stack underflow", path.depth);
+            set.reason[i] = DropReason::kStackEmpty;
             continue;
         }
         const U128 value = set.stack[i][--set.stack_size[i]];
+        if (trace)
+            trace->written(std::get<StackPopAction>(op.source->kind).target, value & low_mask(op.bits));
         if (!prereq_present(op.prereq, key)) continue;
         change(set, i, op, value << op.offset, mask);
     }
@@ -419,11 +464,14 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
     const classify::Table* lookup = path.bridge->program->table(table);
     path.table = table;
     if (recording == &set) note_visit(group, table);
-    if (!lookup) {
+    const bool overlaid = __builtin_expect(!learned.empty(), 0);
+    if (!lookup && !overlaid) {
         if (trace) trace_lookup(set, group, path, nullptr);
         return;
     }
-    prepare(set, group, path, lookup->read_words());
+    classify::WordSet words = lookup ? lookup->read_words() : classify::WordSet{};
+    if (overlaid) words |= learned.read_words(path.bridge->index, table);
+    prepare(set, group, path, words);
     ensure_lines(set, group, path, 1);
     for (unsigned g = 0; g < group.count; ++g) {
         FlowKey& key = set.key[group.index[g]];
@@ -432,8 +480,10 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
         Group one;
         one.count = 1;
         one.index[0] = group.index[g];
-        const std::uint32_t fragments = hide_fragment_ports(set, one, path, lookup->read_words());
-        const auto* rule = static_cast<const Rule*>(lookup->lookup(key, version));
+        const std::uint32_t fragments = hide_fragment_ports(set, one, path, words);
+        classify::Rule* found = lookup ? lookup->lookup(key, version) : nullptr;
+        if (overlaid) add_learned(set, one, path, &found);
+        const auto* rule = static_cast<const Rule*>(found);
         show_fragment_ports(set, fragments);
         if (trace) trace_lookup(set, one, path, lookup);
         key.set(key::kInPort, real);
@@ -449,7 +499,8 @@ Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, 
     flush_pending(set, group);  // what the clone sends comes after what was sent before
     copies.count = 0;
     copies.parent = &set;
-    copies.done = copies.punted = copies.sent = copies.failed = copies.exited = copies.metered = 0;
+    copies.done = copies.punted = copies.sent = copies.failed = copies.gone = copies.exited = copies.metered = 0;
+    copies.paused = copies.bare = copies.retyped = 0;
     Group all;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
@@ -474,6 +525,9 @@ Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, 
         copies.pending[to] = PortIndex::kNone;
         copies.action_set[to] = set.action_set[i];
         copies.stack_size[to] = set.stack_size[i];
+        copies.queue[to] = set.queue[i];
+        copies.bare |= (set.bare >> i & 1) << to;
+        copies.retyped |= (set.retyped >> i & 1) << to;
         copies.reason[to] = DropReason::kActionDrop;
         copies.key[to] = set.key[i];
         for (unsigned n = 0; n < set.stack_size[i]; ++n)
@@ -543,7 +597,7 @@ void Executor::Impl::update_actset_output(PacketSet& set, const Group& group, Pa
 }
 
 void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
-    set.done = set.failed | set.exited | set.metered;
+    set.done = set.failed | set.exited | set.metered | set.paused;
     path.in_action_set = true;
     path.tail = true;
     std::uint32_t open = set.count == 32 ? ~0U : (1U << set.count) - 1;

@@ -44,7 +44,10 @@ HeaderPart header_part(const FieldInfo& field) {
         case 13:
             return arp ? HeaderPart::kArpTha : HeaderPart::kNdTll;
         case 14:
-            return HeaderPart::kNdTarget;
+            return field.prereq == Prereq::kNsh ? HeaderPart::kNsh : HeaderPart::kNdTarget;
+        case 46:
+        case 47:
+            return HeaderPart::kNsh;
         default:
             return HeaderPart::kNone;
     }
@@ -108,13 +111,13 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const ControllerAction& a) {
-        add(OpCode::kOutputController).arg = a.max_len;
+        add(a.pause ? OpCode::kPause : OpCode::kOutputController).arg = a.max_len;
         return {};
     }
     Result<void> operator()(const EnqueueAction& a) {
-        // Queues come with QoS; until then the packet leaves by the port's only queue.
-        add(OpCode::kOutput).arg = to_int(a.port);
-        if (a.port == OfPort::kInPort) program_.ops.back().code = OpCode::kOutputInPort;
+        Op& op = add(OpCode::kEnqueue);
+        op.arg = to_int(a.port);
+        op.value.lo = a.queue;
         return {};
     }
     Result<void> operator()(const SetQueueAction& a) {
@@ -227,20 +230,62 @@ class Compiler {
     Result<void> operator()(const SetMplsTcAction& a) {
         return (*this)(SetFieldAction{field_by_name("mpls_tc"), {0, a.tc}, {0, 7}});
     }
-    Result<void> operator()(const LearnAction&) { return unsupported("learn"); }
-    Result<void> operator()(const ConjunctionAction&) { return unsupported("conjunction"); }
-    Result<void> operator()(const MultipathAction&) { return unsupported("multipath"); }
-    Result<void> operator()(const BundleAction&) { return unsupported("bundle"); }
-    Result<void> operator()(const SampleAction&) { return unsupported("sample"); }
-    Result<void> operator()(const FinTimeoutAction&) { return unsupported("fin_timeout"); }
-    Result<void> operator()(const CheckPktLargerAction&) { return unsupported("check_pkt_larger"); }
-    Result<void> operator()(const DeleteFieldAction&) { return unsupported("delete_field"); }
+    Result<void> operator()(const LearnAction& a) {
+        Op& op = add(OpCode::kLearn);
+        if (a.result_dst) set_target(op, *a.result_dst);
+        program_.learns = true;
+        return {};
+    }
+    Result<void> operator()(const ConjunctionAction& a) {
+        program_.conjunctions.push_back({a.id, a.clause, a.n_clauses});
+        return {};
+    }
+    Result<void> operator()(const MultipathAction& a) {
+        set_target(add(OpCode::kMultipath), a.target);
+        return {};
+    }
+    Result<void> operator()(const BundleAction& a) {
+        Op& op = add(OpCode::kBundle);
+        if (a.target) set_target(op, *a.target);
+        return {};
+    }
+    Result<void> operator()(const SampleAction&) {
+        add(OpCode::kSample);
+        return {};
+    }
+    Result<void> operator()(const FinTimeoutAction&) {
+        add(OpCode::kFinTimeout);
+        return {};
+    }
+    Result<void> operator()(const CheckPktLargerAction& a) {
+        Op& op = add(OpCode::kCheckLarger);
+        set_target(op, a.target);
+        op.arg = a.length;
+        return {};
+    }
+    Result<void> operator()(const DeleteFieldAction& a) {
+        Op& op = add(OpCode::kDeleteField);
+        op.loc = field_info(a.field).loc;
+        return {};
+    }
     Result<void> operator()(const NatAction&) { return unsupported("nat"); }
     Result<void> operator()(const CtAction&) { return unsupported("ct"); }
-    Result<void> operator()(const CtClearAction&) { return unsupported("ct_clear"); }
-    Result<void> operator()(const DecNshTtlAction&) { return unsupported("dec_nsh_ttl"); }
-    Result<void> operator()(const EncapAction&) { return unsupported("encap"); }
-    Result<void> operator()(const DecapAction&) { return unsupported("decap"); }
+    Result<void> operator()(const CtClearAction&) {
+        add(OpCode::kCtClear);
+        return {};
+    }
+    Result<void> operator()(const DecNshTtlAction&) {
+        add(OpCode::kDecNshTtl);
+        return {};
+    }
+    Result<void> operator()(const EncapAction&) {
+        add(OpCode::kEncap);
+        return {};
+    }
+    Result<void> operator()(const DecapAction&) {
+        add(OpCode::kDecap);
+        return {};
+    }
     Result<void> operator()(const ClearActionsAction&) {
         add(OpCode::kClearActions);
         program_.writes_action_set = true;
@@ -277,6 +322,7 @@ class Compiler {
         if (!nested) return nested.error();
         program_.writes_action_set |= (*nested)->writes_action_set;
         program_.refers |= (*nested)->refers;
+        program_.learns |= (*nested)->learns;
         add(code).nested = std::move(*nested);
         return {};
     }
@@ -291,6 +337,7 @@ class Compiler {
         op.prereq = field.prereq;
         op.loc = field.loc;
         op.offset = target.offset;
+        op.bits = target.bits;
     }
 
     ActionProgram& program_;

@@ -7,8 +7,32 @@
 #include <unistd.h>
 
 #include "pipeline/executor_impl.hpp"
+#include "pipeline/learn.hpp"
+#include "pipeline/paused.hpp"
 
 namespace sluice::pipeline {
+
+namespace {
+
+PausedPacket to_value(const PuntRecord& punt, const PauseRecord& record) {
+    PausedPacket paused;
+    paused.bridge = punt.bridge;
+    paused.metadata = punt.key;
+    paused.queue = record.queue;
+    paused.stack.assign(record.stack, record.stack + record.stack_size);
+    for (unsigned n = 0; n < record.frame_count; ++n) {
+        const PauseRecord::Frame& frame = record.frame[n];
+        const ActionList& all = frame.program->source;
+        paused.frames.push_back({frame.table, frame.cookie, {all.begin() + frame.next, all.end()}});
+    }
+    for (unsigned n = 0; n < record.set_count; ++n) {
+        const ActionList& more = record.action_set[n]->source;
+        paused.action_set.insert(paused.action_set.end(), more.begin(), more.end());
+    }
+    return paused;
+}
+
+}  // namespace
 
 Datapath::Datapath()
     : index_used_(kMaxPorts),
@@ -25,6 +49,8 @@ Datapath::Datapath()
 Datapath::~Datapath() {
     while (rcu_.reclaim() != 0) {
     }
+    for (auto& destroy : doomed_)
+        destroy();
     executors_.clear();
     control_.reset();
     ::close(wake_fd_);
@@ -127,6 +153,7 @@ std::size_t Datapath::drain(std::size_t limit, const std::function<void(PuntReco
     [[maybe_unused]] const auto got = ::read(wake_fd_, &ignored, sizeof ignored);
     wake_pending_.store(false, std::memory_order_seq_cst);
     std::size_t handled = 0;
+    auto doomed = std::exchange(doomed_, {});
     const Topology& topology = *topology_.read();
     for (std::size_t e = 0; e < executors_.size(); ++e) {
         Executor& executor = *executors_[e];
@@ -139,16 +166,49 @@ std::size_t Datapath::drain(std::size_t limit, const std::function<void(PuntReco
             executor.learns().pop();
             ++handled;
         }
+        handled += handle_flow_events(executor);
         while (handled < limit) {
             PuntRecord* record = executor.punts().front();
             if (!record) break;
             executor.release_punt(record->in_index);
+            std::optional<PausedPacket> paused;
+            if (record->is_paused) {
+                paused = to_value(*record, *executor.pauses().front());
+                executor.pauses().pop();
+            }
+            record->paused = paused ? &*paused : nullptr;
             on_punt(*record);
             executor.punts().pop();
             ++handled;
         }
     }
-    if (handled >= limit) wake_control();
+    if (handled >= limit) {
+        // Records that are left may refer to what waits to be freed.
+        doomed_.insert(doomed_.begin(), std::make_move_iterator(doomed.begin()),
+                       std::make_move_iterator(doomed.end()));
+        wake_control();
+    } else {
+        for (auto& destroy : doomed)
+            destroy();
+    }
+    return handled;
+}
+
+std::size_t Datapath::handle_flow_events(Executor& executor) {
+    std::size_t handled = 0;
+    const Topology& topology = *topology_.read();
+    while (const FlowEvent* event = executor.events().front()) {
+        FlowEventSink* sink = event->bridge < topology.bridges.size() && topology.bridges[event->bridge]
+                                  ? topology.bridges[event->bridge]->flow_events
+                                  : nullptr;
+        if (sink && event->kind == FlowEvent::Kind::kLearn)
+            sink->learn(learned_flow(*event->learn, event->key));
+        else if (sink && event->rule->owner)
+            sink->fin_timeout(*event->rule, event->idle_timeout, event->hard_timeout);
+        executor.events().pop();
+        executor.event_handled();
+        ++handled;
+    }
     return handled;
 }
 
@@ -170,6 +230,8 @@ Datapath::Totals Datapath::totals() const {
         sum.punted += c.punted.read();
         sum.copied += c.copied.read();
         sum.injected += c.injected.read();
+        sum.sampled += c.sampled.read();
+        sum.events_lost += c.events_lost.read();
     }
     for (const auto count : drop_counts())
         sum.dropped += count;

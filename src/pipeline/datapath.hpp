@@ -55,13 +55,16 @@ struct PortEntry {
 
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
 
+class FlowEventSink;
 class Program;
+struct PausedPacket;
 
 struct BridgeEntry {
     unsigned index = 0;  ///< Program::index()
     std::string name;
     Program* program = nullptr;
     Fdb* fdb = nullptr;
+    FlowEventSink* flow_events = nullptr;  ///< gets learn and fin_timeout; null: they are ignored
     FragmentMode fragments = FragmentMode::kNormal;
     bool miss_to_controller = false;  ///< some controller wants NO_MATCH packet-ins
     bool forward_bpdu = false;
@@ -98,7 +101,9 @@ struct PuntRecord {
     std::uint64_t cookie = 0;
     std::uint16_t max_len = 0xffff;
     std::uint16_t controller_id = 0;
-    const ControllerAction* action = nullptr;  ///< userdata and the like; valid until the next reclaim
+    const ControllerAction* action = nullptr;  ///< userdata and the like; valid during the call of on_punt
+    bool is_paused = false;                    ///< a PauseRecord lies in the executor's other ring
+    PausedPacket* paused = nullptr;            ///< what NXT_RESUME needs, if is_paused; may be moved from
     PortIndex in_index = PortIndex::kNone;
     FlowKey key;  ///< metadata at the time
 };
@@ -118,6 +123,8 @@ struct ThreadCounters {  // writer: that thread; readers: control
     Counter missed;  ///< look-ups in the first table of a bridge that found no rule
     std::array<Counter, kDropReasonCount> drops;
     Counter learn_full;
+    Counter events_lost;  ///< learn and fin_timeout that found the ring full
+    Counter sampled;      ///< packets that met a sample action
 };
 
 class Executor;
@@ -158,6 +165,16 @@ class Datapath {
     /// Drains punts and learned addresses of all executors; calls back for each. Learned addresses are
     /// entered into the Fdb here. Returns how many records were handled (at most `limit`).
     std::size_t drain(std::size_t limit, const std::function<void(PuntRecord&)>& on_punt);
+    /// Control thread: frees `object` when no worker and no record that drain() has still to hand out can
+    /// refer to it. Called when no worker can reach it any more (from Rcu::retire()).
+    template <typename T>
+    void free_after_drain(std::unique_ptr<T> object) {
+        if (!object) return;
+        doomed_.emplace_back([raw = object.release()] { delete raw; });
+        wake_control();
+    }
+    /// Control thread: carries out the learn and fin_timeout of one executor; returns how many.
+    std::size_t handle_flow_events(Executor& executor);
     /// Eventfd that becomes readable when drain() has work.
     int wake_fd() const { return wake_fd_; }
     void wake_control() noexcept;  ///< any thread
@@ -166,6 +183,7 @@ class Datapath {
     std::array<std::uint64_t, kDropReasonCount> drop_counts() const;
     struct Totals {
         std::uint64_t received = 0, sent = 0, punted = 0, copied = 0, injected = 0, dropped = 0;
+        std::uint64_t sampled = 0, events_lost = 0;
     };
     Totals totals() const;
 
@@ -194,6 +212,7 @@ class Datapath {
     std::vector<Executor*> executors_;
     std::unique_ptr<Executor> control_;
     std::vector<std::function<void()>> publish_hooks_;
+    std::vector<std::function<void()>> doomed_;  ///< free_after_drain()
     std::atomic<unsigned> vlan_limit_{1};
     static constexpr unsigned kTxLocks = 8;
     std::unique_ptr<std::atomic<bool>[]> tx_locks_;

@@ -29,7 +29,8 @@ void count_rule(RuleCounter& counter, std::uint64_t packets, std::uint64_t bytes
 
 unsigned Executor::Impl::run_direct(const Topology::Bridge& bridge, const PortEntry& ingress,
                                     Packet** packets, unsigned count, unsigned crossed) noexcept {
-    if (trace || ingress.no_receive_stp || bridge.fragments == FragmentMode::kDrop) return count;
+    if (trace || !learned.empty() || ingress.no_receive_stp || bridge.fragments == FragmentMode::kDrop)
+        return count;
     const classify::Table* table = bridge.program->table(0);
     if (!table) return count;
     const classify::WordSet& words = table->read_words();

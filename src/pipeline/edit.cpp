@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/byte_order.hpp"
+#include "flow/nsh.hpp"
 #include "packet/offload.hpp"
 #include "pipeline/parse.hpp"
 #include "wire/checksum.hpp"
@@ -387,6 +388,8 @@ void write_back(PacketSet& set, unsigned i, HeaderPart part) noexcept {
             return write_nd_option(set, i, 1, key.get(key::kArpSha));
         case HeaderPart::kNdTll:
             return write_nd_option(set, i, 2, key.get(key::kArpTha));
+        case HeaderPart::kNsh:
+            return write_nsh(l3, key);
         case HeaderPart::kMplsLse:
             return store_be32(l3, static_cast<std::uint32_t>(key.get(key::kMplsLse0)));
         case HeaderPart::kNone:
@@ -415,7 +418,7 @@ unsigned count_labels(const FlowKey& key) noexcept {
 void clear_network_fields(FlowKey& key) noexcept {
     const auto inner_tag = key.word[2] & 0xffffffff00000000ULL;
     const auto tpid = key.get(key::kVlanTpid);
-    for (unsigned w : {2U, 3U, 4U, 7U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U, 42U})
+    for (unsigned w : {2U, 3U, 4U, 7U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U, 42U, 46U, 47U})
         key.word[w] = 0;
     key.word[2] = inner_tag;
     key.set(key::kVlanTpid, tpid);

@@ -2,6 +2,7 @@
 #include "pipeline/executor.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "packet/pool.hpp"
 #include "pipeline/edit.hpp"
@@ -82,6 +83,15 @@ StatsArena& Executor::stats() {
 SpscRing<PuntRecord>& Executor::punts() {
     return impl_->punts;
 }
+SpscRing<FlowEvent>& Executor::events() {
+    return impl_->events;
+}
+void Executor::event_handled() noexcept {
+    impl_->events_handled.fetch_add(1, std::memory_order_release);
+}
+SpscRing<PauseRecord>& Executor::pauses() {
+    return impl_->pauses;
+}
 SpscRing<LearnRecord>& Executor::learns() {
     return impl_->learns;
 }
@@ -131,6 +141,8 @@ void Executor::absorb(const Executor& gone) {
     to.injected.add(from.injected.read());
     to.missed.add(from.missed.read());
     to.learn_full.add(from.learn_full.read());
+    to.events_lost.add(from.events_lost.read());
+    to.sampled.add(from.sampled.read());
     for (std::size_t i = 0; i < kDropReasonCount; ++i)
         to.drops[i].add(from.drops[i].read());
     impl_->stats.absorb(gone.impl_->stats);
@@ -152,9 +164,12 @@ void Executor::Impl::begin(std::uint64_t now) noexcept {
     now_ms = now;
     now_s = static_cast<std::uint32_t>(now / 1000);
     topology = dp.topology();
+    const std::uint64_t handled = learned.empty() ? 0 : events_handled.load(std::memory_order_acquire);
     version = dp.version();
+    if (__builtin_expect(handled != 0, 0)) settle_learned(handled);
     vlan_limit = dp.vlan_limit();
     action_set_count = 1;
+    pause_node_count = 1;
 }
 
 void Executor::run(PortIndex port, Packet** packets, unsigned count, std::uint64_t now_ms) noexcept {
@@ -183,6 +198,7 @@ void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, 
     set.count = 0;
     set.parent = nullptr;
     set.done = set.punted = set.sent = set.failed = set.gone = set.exited = set.metered = 0;
+    set.paused = set.bare = set.retyped = 0;
     for (unsigned n = 0; n < count; ++n) {
         if (__builtin_expect(packets[n]->data_len < 14, 0)) {
             drop(packets[n], DropReason::kRuntFrame);
@@ -200,6 +216,7 @@ void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, 
     std::fill_n(set.pending, size, PortIndex::kNone);
     std::fill_n(set.action_set, size, std::uint16_t{0});
     std::fill_n(set.stack_size, size, std::uint8_t{0});
+    std::fill_n(set.queue, size, kNoQueue);
     std::fill_n(set.reason, size, DropReason::kActionDrop);
     for (unsigned i = 0; i < size; ++i) {
         auto& word = set.key[i].word;
@@ -224,9 +241,20 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
     }
     count = run_direct(*bridge, *ingress, packets, count, crossed);
     if (count == 0) return;
+    if (__builtin_expect(bridge->program->learns(), 0) && count > 1) {
+        // What one packet learns the next one knows.
+        for (unsigned i = 0; i < count; ++i)
+            run_burst(port, packets + i, 1, crossed);
+        return;
+    }
+    ++packet_number;
     PacketSet& set = push_set();
     init_set(set, packets, count, ingress->ofport);
     Path path = start_path(*bridge, ingress, crossed);
+    if (crossed > 0) {  // a queue chosen before a patch port still holds
+        for (unsigned i = 0; i < set.count; ++i)
+            set.queue[i] = output_queue(set.packet[i]);
+    }
     if (trace) trace->enter_bridge(bridge->index, set.key[0], crossed);
     if (set.count > 0) {
         Group group;
@@ -343,10 +371,10 @@ void Executor::Impl::ensure_parsed(PacketSet& set, const Group& group, Path& pat
     }
     if (level == Parsed::kAll) {
         ensure_lines(set, group, path, 3);
-        // The second and third MPLS label lie in a line that hardly anybody else needs.
+        // The second and third MPLS label and NSH lie in a line that hardly anybody else needs.
         for (unsigned g = 0; g < group.count; ++g) {
             const std::uint64_t type = set.key[group.index[g]].word[key::kEthType.word] & 0xffff;
-            if (__builtin_expect(type - 0x8847 > 1, 1)) continue;
+            if (__builtin_expect(type - 0x8847 > 1 && type != 0x894f, 1)) continue;
             ensure_lines(set, group, path, 1U << (key::kMplsLse1.word / 8));
             break;
         }
@@ -371,7 +399,7 @@ void Executor::Impl::prepare(PacketSet& set, const Group& group, Path& path,
 void Executor::Impl::trace_lookup(PacketSet& set, const Group& group, Path& path,
                                   const classify::Table* table) noexcept {
     ensure_lines(set, group, path, kAllLines);
-    const FlowKey& key = set.key[group.index[0]];
+    FlowKey& key = set.key[group.index[0]];
     FlowKey consulted;
     const Rule* rule = nullptr;
     if (table) {
@@ -391,20 +419,26 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
     path.table = id;
     if (recording == &set) note_visit(group, id);
     const classify::Table* table = path.bridge->program->table(id);
-    if (!table) {
+    const bool overlaid = __builtin_expect(!learned.empty(), 0);
+    if (!table && !overlaid) {
         if (trace) trace_lookup(set, group, path, nullptr);
         return run_rule(set, group, path, nullptr, entry);
     }
-    const classify::WordSet words = table->read_words();
+    classify::WordSet words = table ? table->read_words() : classify::WordSet{};
+    if (overlaid) words |= learned.read_words(path.bridge->index, id);
     prepare(set, group, path, words);
     if (trace) trace_lookup(set, group, path, table);
-    if (words.within(path.uniform)) {
+    if (!overlaid && words.within(path.uniform)) {
         const auto* rule = static_cast<const Rule*>(table->lookup(set.key[group.index[0]], version));
         return run_rule(set, group, path, rule, entry);
     }
     classify::Rule* found[kMaxBurst];
     const std::uint32_t fragments = hide_fragment_ports(set, group, path, words);
-    table->lookup_batch(set.key, group.index, group.count, version, found);
+    if (table)
+        table->lookup_batch(set.key, group.index, group.count, version, found);
+    else
+        std::fill_n(found, group.count, nullptr);
+    if (overlaid) add_learned(set, group, path, found);
     if (fragments != 0) show_fragment_ports(set, fragments);
     // Split by rule; the order of packets inside each part is kept.
     const Path before = path;
@@ -427,6 +461,16 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
             path.join(taken);
         }
         first = false;
+    }
+}
+
+/// Puts flows that are still on their way to the tables in the place of rules that they beat.
+void Executor::Impl::add_learned(PacketSet& set, const Group& group, const Path& path,
+                                 classify::Rule** found) noexcept {
+    for (unsigned g = 0; g < group.count; ++g) {
+        Rule* rule = learned.lookup(path.bridge->index, path.table, set.key[group.index[g]], packet_number,
+                                    static_cast<const Rule*>(found[g]));
+        if (rule) found[g] = rule;
     }
 }
 
@@ -453,6 +497,21 @@ void Executor::Impl::show_fragment_ports(PacketSet& set, std::uint32_t hidden) n
     }
 }
 
+void Executor::Impl::count_hit(const Rule& rule, unsigned packets, std::uint64_t bytes) noexcept {
+    if (__builtin_expect(rule.stats == kPendingStats, 0)) {
+        if (LearnedFlows::Entry* entry = learned.entry_of(&rule)) {
+            entry->packets += packets;
+            entry->bytes += bytes;
+            entry->used_ms = now_ms;
+        }
+        return;
+    }
+    RuleCounter& counter = stats.at(rule.stats);
+    counter.packets.add(packets);
+    counter.bytes.add(bytes);
+    counter.used_ms.set(now_ms);
+}
+
 void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule,
                               Entry entry) noexcept {
     if (!rule) {
@@ -463,28 +522,27 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
         return;
     }
     if (!trace) {
-        RuleCounter& counter = stats.at(rule->stats);
-        counter.packets.add(group.count);
-        counter.bytes.add(bytes_of(set, group));
-        counter.used_ms.set(now_ms);
+        count_hit(*rule, group.count, bytes_of(set, group));
         for (unsigned g = 0; recording == &set && g < group.count; ++g)
-            journals[group.index[g]].add_hit(counter);
+            journals[group.index[g]].add_hit(stats.at(rule->stats));
     }
     if (entry != Entry::kFirst) ++path.resubmits;
-    const Rule* caller = path.rule;
-    path.rule = rule;
+    const Rule* caller = std::exchange(path.rule, rule);
+    const auto cookie = std::exchange(path.cookie, rule->cookie);
     execute(set, group, path, *rule->actions);
     path.rule = caller;
+    path.cookie = cookie;
 }
 
 void Executor::Impl::on_miss(PacketSet& set, const Group& group, Path& path) noexcept {
     for (unsigned g = 0; g < group.count; ++g)
         set.reason[group.index[g]] = DropReason::kNoMatch;
     if (path.bridge->miss_to_controller && !(path.ingress && path.ingress->no_packet_in)) {
-        const Rule* rule = path.rule;
-        path.rule = nullptr;
+        const Rule* rule = std::exchange(path.rule, nullptr);
+        const auto cookie = std::exchange(path.cookie, ~std::uint64_t{0});
         punt(set, group, path, 0, static_cast<std::uint16_t>(path.bridge->miss_send_len), 0, nullptr);
         path.rule = rule;
+        path.cookie = cookie;
     }
 }
 
@@ -495,6 +553,7 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
             break;
         }
     }
+    if (__builtin_expect(set.paused != 0, 0)) punt_paused(set, path);
     release_staged(set, path.crossings);
     for (unsigned i = 0; i < set.count; ++i) {
         const std::uint32_t bit = 1U << i;
@@ -504,7 +563,7 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
         } else if (set.pending[i] != PortIndex::kNone) {
             depart(set, i,
                    {set.packet[i], set.pending[i], tags_of(set.key[i]), set.pending_tags[i],
-                    set.pending_length[i]},
+                    set.pending_length[i], set.pending_queue[i]},
                    path.crossings);
         } else if ((set.sent | set.punted) & bit) {
             // Its copies are on their way, so the packet itself was the surplus one.
@@ -514,17 +573,23 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
             drop(set.packet[i], set.reason[i]);
         }
     }
+    // Look-ups take it that the type of a packet is 0 unless its set says otherwise.
+    for (; set.retyped != 0; set.retyped &= set.retyped - 1)
+        set.key[__builtin_ctz(set.retyped)].set(key::kPacketType, 0);
 }
 
-void Executor::packet_out(unsigned bridge, OfPort in_port, const ActionProgram& actions, Packet* packet,
-                          std::uint64_t now_ms, const FlowKey* metadata) noexcept {
+void Executor::packet_out(unsigned bridge, OfPort in_port, std::unique_ptr<ActionProgram> actions,
+                          Packet* packet, std::uint64_t now_ms, const FlowKey* metadata) {
     Impl& impl = *impl_;
     impl.begin(now_ms);
     impl.counters.injected.add(1);
     if (bridge >= impl.topology->bridges.size() || !impl.topology->bridges[bridge]) {
         return impl.drop(packet, DropReason::kNoBridge);
     }
-    impl.run_one(*impl.topology->bridges[bridge], in_port, packet, metadata, &actions);
+    impl.topology->bridges[bridge]->program->bind(*actions);
+    impl.run_one(*impl.topology->bridges[bridge], in_port, packet, metadata, actions.get());
+    impl.dp.handle_flow_events(*this);
+    impl.dp.free_after_drain(std::move(actions));  // packet-ins may refer to it
     flush();
 }
 
@@ -541,25 +606,34 @@ void Executor::trace(unsigned bridge, OfPort in_port, Packet* packet, const Flow
     impl.trace = nullptr;
 }
 
+/// Everything known of the one packet of a set that did not come from a port.
+Group Executor::Impl::enter_alone(PacketSet& set, const Topology::Bridge& bridge, OfPort in_port,
+                                  const FlowKey* metadata, Path& path) noexcept {
+    const PortIndex index = bridge.find(in_port);
+    path = start_path(bridge, index == PortIndex::kNone ? nullptr : &topology->ports[to_int(index)], 0);
+    Group group;
+    group.count = 1;
+    group.index[0] = 0;
+    ensure_parsed(set, group, path, Parsed::kAll);
+    ensure_lines(set, group, path, kAllLines);
+    if (metadata) {
+        for (unsigned w = 0; w < kKeyWords; ++w) {
+            if (!kHeaderWords.has(w) && w != key::kInPort.word) set.key[0].word[w] = metadata->word[w];
+        }
+        set.key[0].set(key::kPktMark, metadata->get(key::kPktMark));
+        set.key[0].set(key::kPacketType, 0);  // the frame has its Ethernet header
+    }
+    return group;
+}
+
 void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet,
                              const FlowKey* metadata, const ActionProgram* actions) noexcept {
+    ++packet_number;
     PacketSet& set = push_set();
     init_set(set, &packet, 1, in_port);
     if (set.count == 1) {
-        const PortIndex index = bridge.find(in_port);
-        Path path =
-            start_path(bridge, index == PortIndex::kNone ? nullptr : &topology->ports[to_int(index)], 0);
-        Group group;
-        group.count = 1;
-        group.index[0] = 0;
-        ensure_parsed(set, group, path, Parsed::kAll);
-        ensure_lines(set, group, path, kAllLines);
-        if (metadata) {
-            for (unsigned w = 0; w < kKeyWords; ++w) {
-                if (!kHeaderWords.has(w) && w != key::kInPort.word) set.key[0].word[w] = metadata->word[w];
-            }
-            set.key[0].set(key::kPktMark, metadata->get(key::kPktMark));
-        }
+        Path path;
+        const Group group = enter_alone(set, bridge, in_port, metadata, path);
         if (trace) trace->enter_bridge(bridge.index, set.key[0], 0);
         if (actions) {
             path.in_packet_out = true;

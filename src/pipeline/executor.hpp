@@ -12,6 +12,9 @@
 
 namespace sluice::pipeline {
 
+struct FlowEvent;
+struct PauseRecord;
+
 class Executor {
   public:
     Executor(Datapath& datapath, unsigned tx_queue);
@@ -27,8 +30,12 @@ class Executor {
 
     /// Control thread's executor only: executes an action list on a packet (packet-out). `in_port` as in
     /// the message (a port number, CONTROLLER or NONE). Takes the packet. Learned addresses enter at once.
-    void packet_out(unsigned bridge, OfPort in_port, const ActionProgram& actions, Packet* packet,
-                    std::uint64_t now_ms, const FlowKey* metadata = nullptr) noexcept;
+    void packet_out(unsigned bridge, OfPort in_port, std::unique_ptr<ActionProgram> actions, Packet* packet,
+                    std::uint64_t now_ms, const FlowKey* metadata = nullptr);
+    /// Control thread's executor only: lets a packet that controller(pause) stopped go on. Takes the packet.
+    /// Fails, without a trace but the packet's drop, if its actions can't be executed here or its bridge is
+    /// gone. Source: nicira-ext.h, NXT_RESUME.
+    Result<void> resume(const PausedPacket& paused, Packet* packet, std::uint64_t now_ms);
     /// Traces a packet (nothing is sent, counted or learned); frees the packet. in_port may be LOCAL etc.
     /// `actions` non-null: starts with them instead of table 0. `metadata`: initial registers, tunnel
     /// fields and the like (may be null).
@@ -40,6 +47,9 @@ class Executor {
     const ThreadCounters& counters() const;
     StatsArena& stats();
     SpscRing<PuntRecord>& punts();
+    SpscRing<PauseRecord>& pauses();
+    SpscRing<FlowEvent>& events();
+    void event_handled() noexcept;  ///< control: the published tables have what one more event asked for
     SpscRing<LearnRecord>& learns();
     std::uint64_t table_misses(unsigned bridge, std::uint8_t table) const;
     /// Most flows the cache of a bridge may hold (a power of two), 0: no cache. Before the first packet.

@@ -18,8 +18,10 @@
 #include "pipeline/executor.hpp"
 #include "pipeline/flow_cache.hpp"
 #include "pipeline/group.hpp"
+#include "pipeline/learn.hpp"
 #include "pipeline/meter.hpp"
 #include "pipeline/packet_set.hpp"
+#include "pipeline/paused.hpp"
 
 namespace sluice::pipeline {
 
@@ -28,12 +30,14 @@ struct TxBuffer {
     Packet* packet[kMaxBurst];
 };
 
-/// A packet on its way out: which port, the tags it has and those it is to have, its length limit (0: none).
+/// A packet on its way out: which port, the tags it has and those it is to have, its length limit (0: none),
+/// its queue.
 struct Departure {
     Packet* packet;
     PortIndex port;
     TagPair has, wants;
     std::uint32_t length;
+    std::uint32_t queue;
 };
 
 struct Executor::Impl {
@@ -46,6 +50,8 @@ struct Executor::Impl {
     void run_patch_queue() noexcept;
     void run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
                  const ActionProgram* actions) noexcept;
+    Group enter_alone(PacketSet& set, const Topology::Bridge& bridge, OfPort in_port, const FlowKey* metadata,
+                      Path& path) noexcept;
     void init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept;
     void run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t table, Entry entry) noexcept;
     void run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule, Entry entry) noexcept;
@@ -54,6 +60,8 @@ struct Executor::Impl {
                                       const classify::WordSet& words) noexcept;
     void show_fragment_ports(PacketSet& set, std::uint32_t hidden) noexcept;
     void refuse_stp(PacketSet& set, Group& group, Path& path) noexcept;
+    void add_learned(PacketSet& set, const Group& group, const Path& path, classify::Rule** found) noexcept;
+    void count_hit(const Rule& rule, unsigned packets, std::uint64_t bytes) noexcept;
     void on_miss(PacketSet& set, const Group& group, Path& path) noexcept;
     void prepare(PacketSet& set, const Group& group, Path& path, const classify::WordSet& words) noexcept;
     void ensure_lines(PacketSet& set, const Group& group, Path& path, std::uint16_t lines) noexcept;
@@ -76,6 +84,15 @@ struct Executor::Impl {
     void note_op(const Group& group, const Op& op) noexcept;
     void note_visit(const Group& group, std::uint8_t table) noexcept;
     void note_set(unsigned i, const Op& op, U128 value, U128 mask) noexcept;
+
+    // pause.cpp: controller(pause)
+    void pause(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    /// Packets (bits) stopped inside of `program`, whose actions from `next` on are left.
+    void remember_rest(PacketSet& set, const Path& path, const ActionProgram& program, std::uint16_t next,
+                       std::uint32_t packets) noexcept;
+    void run_resumed(const PausedPacket& paused, const std::vector<std::unique_ptr<ActionProgram>>& programs,
+                     const ActionProgram& action_set, Packet* packet) noexcept;
+    void punt_paused(PacketSet& set, Path& path) noexcept;
 
     // actions.cpp: the operations
     void change(PacketSet& set, unsigned i, const Op& op, U128 value, U128 mask) noexcept;
@@ -120,6 +137,36 @@ struct Executor::Impl {
     Group meter_punt(PacketSet& set, const Group& group, const Path& path,
                      const ControllerAction* action) noexcept;
 
+    // actions_choice.cpp: computed values and ports
+    void multipath(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void bundle(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void check_larger(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void ct_clear(PacketSet& set, const Group& group, Path& path) noexcept;
+    void delete_field(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void prepare_write(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void write_bits(PacketSet& set, unsigned i, const Op& op, U128 value) noexcept;
+    static void forget_uniform(Path& path, FieldLoc loc) noexcept;
+    bool is_live(const Path& path, OfPort port) const noexcept;
+
+    // encap.cpp
+    void encap(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void decap(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    bool decap_one(PacketSet& set, unsigned i, const DecapAction& action) noexcept;
+    void dec_nsh_ttl(PacketSet& set, Group& group, Path& path) noexcept;
+    void parse_again(PacketSet& set, unsigned i, bool bare) noexcept;
+    void fail_one(PacketSet& set, unsigned i, const Path& path, DropReason reason) noexcept;
+
+    // actions_learn.cpp: what packets do to rules
+    void learn_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    bool learn_one(const FlowKey& key, const Path& path, const LearnAction& action,
+                   const CookieCount* count) noexcept;
+    bool learn_new(const FlowKey& key, const Path& path, const LearnAction& action, const CookieCount* count,
+                   std::uint64_t tag, bool is_there, SparseMatch match) noexcept;
+    void refresh(Rule& rule) noexcept;
+    void settle_learned(std::uint64_t handled) noexcept;
+    void fin_timeout(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void report_fin(unsigned bridge, Rule& rule, std::uint16_t idle, std::uint16_t hard) noexcept;
+
     // output.cpp
     void output(PacketSet& set, const Group& group, Path& path, OfPort port,
                 std::uint32_t length = 0) noexcept;
@@ -127,6 +174,9 @@ struct Executor::Impl {
                        std::uint16_t max_len) noexcept;
     void output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port, TagPair tags = kKeepTags,
                     std::uint32_t length = 0) noexcept;
+    void enqueue_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    PuntRecord* new_punt(PacketSet& set, unsigned i, const Path& path) noexcept;
+    void push_punt(PacketSet& set, unsigned i) noexcept;
     void flood(PacketSet& set, const Group& group, Path& path, bool all) noexcept;
     void punt(PacketSet& set, const Group& group, Path& path, std::uint8_t reason, std::uint16_t max_len,
               std::uint16_t controller_id, const ControllerAction* action) noexcept;
@@ -161,6 +211,12 @@ struct Executor::Impl {
     ThreadCounters counters;
     StatsArena stats;
     SpscRing<PuntRecord> punts{512};
+    SpscRing<PauseRecord> pauses{64};
+    SpscRing<FlowEvent> events{512};
+    std::uint64_t event_count = 0;                 ///< events ever pushed
+    std::atomic<std::uint64_t> events_handled{0};  // writer: control; reader: the executor's thread
+    LearnedFlows learned;
+    std::uint64_t packet_number = 0;  ///< of the packet being run, where packets are run one by one
     SpscRing<LearnRecord> learns{4096};
     std::array<std::atomic<Counter*>, kMaxBridges> table_misses{};  ///< 256 a bridge
     void count_miss(unsigned bridge, std::uint8_t table, std::uint64_t packets) noexcept {
@@ -194,6 +250,12 @@ struct Executor::Impl {
     };
     std::array<ActionSetNode, 1024> action_set_nodes{};
     std::uint16_t action_set_count = 1;
+    struct PauseNode {
+        PauseRecord::Frame frame;
+        std::uint16_t previous;  ///< the list inside of it
+    };
+    std::array<PauseNode, 1024> pause_nodes{};
+    std::uint16_t pause_node_count = 1;
 
     // The flow cache. While `recording`, the walks of its packets are written into `journals`.
     unsigned cache_entries = FlowCache::kMaxEntries;            ///< 0: no cache

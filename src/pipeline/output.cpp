@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where packets leave the pipeline: ports, patch ports, controllers, drops.
+#include <utility>
+
 #include "packet/offload.hpp"
 #include "packet/pool.hpp"
 #include "pipeline/edit.hpp"
@@ -89,6 +91,13 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
         if (trace) trace->note("output port does not exist, skipping output", path.depth);
         return;
     }
+    if (__builtin_expect(set.bare >> i & 1, 0)) {
+        set.reason[i] = DropReason::kNotEthernet;
+        if (trace)
+            trace->note("Trying to send non-Ethernet packet through legacy L2 port. Dropping packet.",
+                        path.depth);
+        return;
+    }
     const PortEntry& entry = topology->ports[to_int(port)];
     if (!entry.up || entry.no_forward) {
         set.reason[i] = DropReason::kPortDown;
@@ -111,7 +120,7 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
         trace->output(port, key);
         if (entry.patch_peer != PortIndex::kNone) {
             if (Packet* copy = packet_copy(set.packet[i])) {
-                emit({copy, port, tags_of(set.key[i]), tags, length}, path.crossings);
+                emit({copy, port, tags_of(set.key[i]), tags, length, set.queue[i]}, path.crossings);
             }
         }
         return;
@@ -124,6 +133,16 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
     set.pending[i] = port;
     set.pending_tags[i] = tags;
     set.pending_length[i] = length;
+    set.pending_queue[i] = set.queue[i];
+}
+
+void Executor::Impl::enqueue_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
+    std::uint32_t before[kMaxBurst];
+    for (unsigned g = 0; g < group.count; ++g)
+        before[g] = std::exchange(set.queue[group.index[g]], static_cast<std::uint32_t>(op.value.lo));
+    output(set, group, path, OfPort{op.arg});
+    for (unsigned g = 0; g < group.count; ++g)
+        set.queue[group.index[g]] = before[g];
 }
 
 void Executor::Impl::flush_pending(PacketSet& set, const Group& group) noexcept {
@@ -143,7 +162,8 @@ void Executor::Impl::emit_copy(PacketSet& set, unsigned i) noexcept {
         counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1);
         return;
     }
-    staged.push_back({{copy, set.pending[i], tags_of(set.key[i]), set.pending_tags[i], set.pending_length[i]},
+    staged.push_back({{copy, set.pending[i], tags_of(set.key[i]), set.pending_tags[i], set.pending_length[i],
+                       set.pending_queue[i]},
                       &set,
                       static_cast<std::uint8_t>(i)});
 }
@@ -193,6 +213,7 @@ void Executor::Impl::emit(const Departure& departure, unsigned crossed) noexcept
         return drop(packet, DropReason::kNoMemory);
     }
     if (departure.length != 0) truncate(packet, departure.length);
+    set_output_queue(packet, departure.queue);
     const PortEntry& entry = topology->ports[to_int(port)];
     if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
         return enqueue(packet, port);
@@ -286,37 +307,51 @@ void Executor::Impl::punt(PacketSet& set, const Group& all, Path& path, std::uin
             trace->output(PortIndex::kNone, set.key[i]);
             continue;
         }
-        const PortIndex from = path.ingress ? path.ingress->index : PortIndex::kNone;
-        if (from != PortIndex::kNone &&
-            punts_in_flight[to_int(from)].load(std::memory_order_relaxed) >= kPuntQuota) {
-            set.reason[i] = DropReason::kPuntFull;
-            continue;
-        }
-        PuntRecord* record = punts.claim();
-        Packet* copy = record ? packet_copy(set.packet[i]) : nullptr;
-        if (!copy) {
-            set.reason[i] = record ? DropReason::kNoMemory : DropReason::kPuntFull;
-            continue;
-        }
-        if (from != PortIndex::kNone) punts_in_flight[to_int(from)].fetch_add(1, std::memory_order_relaxed);
-        counters.copied.add(1);
-        counters.punted.add(1);
-        set.punted |= 1U << i;
-        record->packet = copy;
-        record->bridge = path.bridge->index;
-        record->in_port = OfPort{static_cast<std::uint32_t>(set.key[i].get(key::kInPort))};
+        PuntRecord* record = new_punt(set, i, path);
+        if (!record) continue;
         record->reason = reason;
         record->table_miss = reason == 1 && path.rule && path.rule->is_table_miss;
         record->table = path.table;
-        record->cookie = path.rule ? path.rule->cookie : ~std::uint64_t{0};
+        record->cookie = path.cookie;
         record->max_len = max_len;
         record->controller_id = controller_id;
         record->action = action;
-        record->in_index = from;
-        record->key = set.key[i];
-        punts.push();
+        push_punt(set, i);
     }
     if (!trace) dp.wake_control();
+}
+
+/// A record with a copy of the packet, to be completed and pushed; nullptr: the port has used up its quota
+/// or something is full.
+PuntRecord* Executor::Impl::new_punt(PacketSet& set, unsigned i, const Path& path) noexcept {
+    const PortIndex from = path.ingress ? path.ingress->index : PortIndex::kNone;
+    if (from != PortIndex::kNone &&
+        punts_in_flight[to_int(from)].load(std::memory_order_relaxed) >= kPuntQuota) {
+        set.reason[i] = DropReason::kPuntFull;
+        return nullptr;
+    }
+    PuntRecord* record = punts.claim();
+    Packet* copy = record ? packet_copy(set.packet[i]) : nullptr;
+    if (!copy) {
+        set.reason[i] = record ? DropReason::kNoMemory : DropReason::kPuntFull;
+        return nullptr;
+    }
+    if (set.bare >> i & 1) rte_pktmbuf_adj(copy, 14);
+    if (from != PortIndex::kNone) punts_in_flight[to_int(from)].fetch_add(1, std::memory_order_relaxed);
+    record->packet = copy;
+    record->bridge = path.bridge->index;
+    record->in_port = OfPort{static_cast<std::uint32_t>(set.key[i].get(key::kInPort))};
+    record->table_miss = record->is_paused = false;
+    record->in_index = from;
+    record->key = set.key[i];
+    return record;
+}
+
+void Executor::Impl::push_punt(PacketSet& set, unsigned i) noexcept {
+    counters.copied.add(1);
+    counters.punted.add(1);
+    set.punted |= 1U << i;
+    punts.push();
 }
 
 }  // namespace sluice::pipeline

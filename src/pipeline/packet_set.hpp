@@ -7,6 +7,7 @@
 
 #include "classify/table.hpp"
 #include "flow/key.hpp"
+#include "flow/limits.hpp"
 #include "packet/drop_reason.hpp"
 #include "packet/packet.hpp"
 #include "pipeline/datapath.hpp"
@@ -21,7 +22,6 @@ inline constexpr TagPair kKeepTags = ~TagPair{0};
 inline constexpr std::uint16_t kNoOffset = 0xffff;
 /// actset_output when the action set has no output (OpenFlow 1.5 §7.2.3.9: OFPP_UNSET).
 inline constexpr std::uint32_t kActsetUnset = 0xfffffff7;
-inline constexpr unsigned kStackDepth = 16;  ///< values of push: a packet may hold
 
 struct PacketSet {
     std::uint32_t count = 0;
@@ -34,6 +34,9 @@ struct PacketSet {
     std::uint32_t exited = 0;        ///< bit i: exit; also done. Its action set is not run
     std::uint32_t metered = 0;       ///< bit i: dropped by a meter; also done, and no action set
     std::uint32_t failed = 0;        ///< bit i: a limit was passed; nothing of packet i is sent
+    std::uint32_t bare = 0;          ///< bit i: no Ethernet header (encap.cpp); the one in front is a filler
+    std::uint32_t retyped = 0;       ///< bit i: packet_type of packet i was set; 0 again at the end
+    std::uint32_t paused = 0;        ///< bit i: controller(pause) stopped it; also done
     Packet* packet[kMaxBurst];
     std::uint16_t next[kMaxBurst];    ///< offset of what follows the Ethernet type, or kNoOffset
     std::uint16_t l3[kMaxBurst];      ///< offset of the network header if it is sound, or kNoOffset
@@ -42,15 +45,21 @@ struct PacketSet {
     PortIndex pending[kMaxBurst];     ///< last output not yet carried out, kNone if none
     TagPair pending_tags[kMaxBurst];
     std::uint32_t pending_length[kMaxBurst];  ///< truncation, 0: none
+    std::uint32_t pending_queue[kMaxBurst];   ///< kNoQueue: none
+    std::uint32_t queue[kMaxBurst];           ///< of set_queue, kNoQueue: none
     std::uint16_t action_set[kMaxBurst];      ///< node in Executor's arena, 0: empty
     std::int16_t grown[kMaxBurst];  ///< bytes longer (below 0: shorter) than when it came into the bridge
     std::uint8_t stack_size[kMaxBurst];
+    std::uint16_t pause_frame[kMaxBurst];  ///< paused: node in Executor's arena, outermost
+    const struct Op* pause_op[kMaxBurst];  ///< paused: the controller action
+    std::uint8_t pause_table[kMaxBurst];
+    std::uint64_t pause_cookie[kMaxBurst];
     std::uint8_t tags[kMaxBurst];           ///< VLAN tags in front of `next` that were parsed or pushed
     bool routing[kMaxBurst];                ///< IPv6 segments left: the address is not in the checksum
     DropReason reason[kMaxBurst];           ///< why, if it ends without output
     std::uint64_t hidden_ports[kMaxBurst];  ///< of fragments, during a lookup
     FlowKey key[kMaxBurst];
-    U128 stack[kMaxBurst][kStackDepth];
+    U128 stack[kMaxBurst][kMaxStackDepth];
 };
 
 /// Packets of one set that took the same path; order kept.
@@ -76,8 +85,10 @@ struct Path {
     Parsed parsed = Parsed::kNothing;
     std::uint8_t table = 0;
     const struct Rule* rule = nullptr;  ///< whose actions run; nullptr: a packet-out
-    std::uint16_t depth = 0;            ///< of resubmit
-    std::uint16_t crossings = 0;        ///< of patch ports
+    std::uint64_t cookie =
+        ~std::uint64_t{0};        ///< of the rule, or of the one that a resumed packet stopped in
+    std::uint16_t depth = 0;      ///< of resubmit
+    std::uint16_t crossings = 0;  ///< of patch ports
     std::uint32_t resubmits = 0;
     bool in_action_set = false;
     bool in_group = false;  ///< inside a bucket

@@ -2,6 +2,7 @@
 #include "pipeline/parse.hpp"
 
 #include "base/byte_order.hpp"
+#include "flow/nsh.hpp"
 
 namespace sluice::pipeline {
 
@@ -222,6 +223,14 @@ NetworkOffsets parse_network(const std::uint8_t* data, std::uint32_t contiguous,
         case 0x8847:
         case 0x8848:
             return parse_mpls(data, contiguous, l3, key);
+        case 0x894f: {
+            NetworkOffsets out;
+            if (const std::uint32_t size = read_nsh(data + l3, contiguous - l3, key)) {
+                out.l3 = l3;
+                out.end = l3 + size;
+            }
+            return out;
+        }
         default:
             return {};
     }

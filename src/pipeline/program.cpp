@@ -55,6 +55,9 @@ Rule* Program::add(std::uint8_t table, std::uint16_t priority, const SparseMatch
     rule->actions = std::move(actions);
     if (rule->actions->writes_action_set) action_set_rules_.fetch_add(1, std::memory_order_relaxed);
     rule->stats = stats ? *stats : datapath_.allocate_stats();
+    rule->conjunctions = rule->actions->conjunctions;
+    bind(*rule->actions);
+    count(*rule, 1);
     rule->added.store(datapath_.next_version(), std::memory_order_relaxed);
     table_for(table).insert(*rule);
     note_change(table);
@@ -63,6 +66,7 @@ Rule* Program::add(std::uint8_t table, std::uint16_t priority, const SparseMatch
 }
 
 void Program::remove(Rule* rule, bool keep_stats) {
+    count(*rule, -1);
     rule->removed.store(datapath_.next_version(), std::memory_order_relaxed);
     note_change(rule->table);
     if (hidden_.empty()) datapath_.at_publish([this] { retire_hidden(); });
@@ -85,20 +89,51 @@ void Program::free_later(Rule* rule, bool keep_stats) {
     if (rule->actions->writes_action_set) action_set_rules_.fetch_sub(1, std::memory_order_relaxed);
     datapath_.rcu().retire([&datapath = datapath_, rule, keep_stats] {
         if (!keep_stats) datapath.release_stats(rule->stats);
-        delete rule;
+        datapath.free_after_drain(std::unique_ptr<Rule>(rule));
     });
 }
 
 void Program::revert_add(Rule* rule, bool keep_stats) {
+    count(*rule, -1);
     owned_[rule->table]->remove(*rule);
     free_later(rule, keep_stats);
 }
 
 void Program::revert_remove(Rule* rule) {
+    count(*rule, 1);
     rule->removed.store(kNeverVersion, std::memory_order_relaxed);
     const auto it =
         std::find_if(hidden_.rbegin(), hidden_.rend(), [&](const auto& h) { return h.rule == rule; });
     if (it != hidden_.rend()) hidden_.erase(std::next(it).base());
+}
+
+void Program::bind(ActionProgram& actions) {
+    for (Op& op : actions.ops) {
+        if (op.nested) bind(*op.nested);
+        const auto* learn = op.source ? std::get_if<LearnAction>(&op.source->kind) : nullptr;
+        if (op.code != OpCode::kLearn || !learn || learn->limit == 0) continue;
+        auto& count = cookie_counts_[{learn->table, learn->cookie}];
+        if (!count) {
+            count = std::make_unique<CookieCount>();
+            std::uint32_t flows = 0;
+            if (owned_[learn->table]) {
+                owned_[learn->table]->for_each([&](const classify::Rule& rule) {
+                    const bool stays = rule.removed.load(std::memory_order_relaxed) == kNeverVersion;
+                    flows += stays && static_cast<const Rule&>(rule).cookie == learn->cookie ? 1U : 0U;
+                });
+            }
+            count->flows.store(flows, std::memory_order_relaxed);
+        }
+        op.count = count.get();
+    }
+}
+
+void Program::count(const Rule& rule, int change) {
+    if (rule.actions->learns) learners_.fetch_add(static_cast<unsigned>(change), std::memory_order_relaxed);
+    if (cookie_counts_.empty()) return;
+    const auto it = cookie_counts_.find({rule.table, rule.cookie});
+    if (it != cookie_counts_.end())
+        it->second->flows.fetch_add(static_cast<std::uint32_t>(change), std::memory_order_relaxed);
 }
 
 RuleStats Program::stats(const Rule& rule) const {

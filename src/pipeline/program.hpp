@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "classify/table.hpp"
 #include "pipeline/action_program.hpp"
@@ -16,6 +18,13 @@
 namespace sluice::pipeline {
 
 inline constexpr unsigned kMaxTables = 255;  ///< 0..254
+/// Slot of rules that are not in the tables yet (learn.hpp).
+inline constexpr StatsSlot kPendingStats{0xffffffff};
+
+/// Number of flows in a table with one cookie, for learn(limit=...). writer: control; readers: workers.
+struct CookieCount {
+    std::atomic<std::uint32_t> flows{0};
+};
 
 /// A rule as workers see it. Actions, match and priority never change: a modification is a new Rule
 /// that takes over the old one's statistics slot.
@@ -24,6 +33,11 @@ struct Rule : classify::Rule {
     bool is_table_miss = false;  ///< priority 0, no match: packet-in reason NO_MATCH
     std::uint64_t cookie = 0;    ///< goes into packet-ins
     StatsSlot stats{};
+    /// LearnedFlow::tag of a flow that learn made, 0: none. writer: control; readers: workers
+    std::atomic<std::uint64_t> learn_tag{0};
+    /// When a packet last would have learned this flow, monotonic. writers: workers; reader: control
+    std::atomic<std::uint64_t> refreshed_ms{0};
+    std::atomic<bool> fin_seen{false};  ///< fin_timeout was reported. writers: workers
     std::unique_ptr<ActionProgram> actions;
     void* owner = nullptr;  ///< the bridge's record of the rule
 };
@@ -56,6 +70,9 @@ class Program {
     /// Look-ups and matches of a table since start.
     TableStats table_stats(std::uint8_t table) const;
     std::size_t rule_count(std::uint8_t table) const;
+    /// Gives the learn actions of a program what they need to know of this bridge. add() does it for rules;
+    /// programs that run without a rule (packet-out, buckets) need it before they run.
+    void bind(ActionProgram& actions);
 
     /// Groups and meters of the bridge: make entries with compile_group() and make_meter().
     IdTable<GroupEntry>& groups() { return groups_; }
@@ -74,6 +91,8 @@ class Program {
         return tables_[id].load(std::memory_order_acquire);
     }
     unsigned index() const noexcept { return index_; }  ///< dense number of the bridge, for counters
+    /// Some rule has a learn action: packets are run one by one.
+    bool learns() const noexcept { return learners_.load(std::memory_order_relaxed) != 0; }
     /// Which header bits the tables read (FlowCache). Shows a new rule's bits before its version shows.
     const KeyShape& key_shape() const noexcept { return *shape_.read(); }
     /// Version with which the last change of a table's rules shows, perhaps one to come; 0: none ever.
@@ -91,6 +110,7 @@ class Program {
     };
     void retire_hidden();
     void free_later(Rule* rule, bool keep_stats);
+    void count(const Rule& rule, int change);
 
     Datapath& datapath_;
     unsigned index_;
@@ -98,6 +118,8 @@ class Program {
     IdTable<MeterEntry> meters_;
     std::atomic<std::uint32_t> action_set_rules_{0};  // writer: control; readers: workers
     std::vector<Hidden> hidden_;                      ///< removed, not yet published
+    std::atomic<unsigned> learners_{0};               // writer: control; readers: workers
+    std::map<std::pair<std::uint8_t, std::uint64_t>, std::unique_ptr<CookieCount>> cookie_counts_;
     std::array<std::atomic<classify::Table*>, 256> tables_{};
     std::array<std::unique_ptr<classify::Table>, 256> owned_;
     std::array<std::uint64_t, 256> retired_packets_{};  ///< matched rules that are gone, by table

@@ -82,7 +82,8 @@ void Executor::Impl::note_set(unsigned i, const Op& op, U128 value, U128 mask) n
 }
 
 FlowCache* Executor::Impl::cache_of(const Topology::Bridge& bridge) noexcept {
-    if (cache_entries == 0 || trace) return nullptr;
+    // Flows that are still on their way to the tables are not in any verdict.
+    if (cache_entries == 0 || trace || !learned.empty()) return nullptr;
     FlowCache* cache = caches[bridge.index].load(std::memory_order_relaxed);
     if (!cache) {
         if (!bridge.program->key_shape().reads_headers) return nullptr;
@@ -188,7 +189,7 @@ void Executor::Impl::replay(PacketSet& set, unsigned i, const Verdict& verdict, 
             case StepKind::kCopyOut: {
                 counters.copied.add(1);
                 if (Packet* copy = packet_copy(set.packet[i])) {
-                    emit({copy, PortIndex{step.port}, 0, kKeepTags, 0}, path.crossings);
+                    emit({copy, PortIndex{step.port}, 0, kKeepTags, 0, set.queue[i]}, path.crossings);
                 } else {
                     counters.drops[static_cast<std::size_t>(DropReason::kNoMemory)].add(1);
                 }
@@ -197,10 +198,11 @@ void Executor::Impl::replay(PacketSet& set, unsigned i, const Verdict& verdict, 
         }
     }
     if (verdict.out == PortIndex::kNone) return drop(set.packet[i], verdict.reason);
+    set_output_queue(set.packet[i], set.queue[i]);
     const PortEntry& entry = topology->ports[to_int(verdict.out)];
     if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
         return enqueue(set.packet[i], verdict.out);
-    emit({set.packet[i], verdict.out, 0, kKeepTags, 0}, path.crossings);
+    emit({set.packet[i], verdict.out, 0, kKeepTags, 0, set.queue[i]}, path.crossings);
 }
 
 void Executor::Impl::keep_recorded(PacketSet& set, FlowCache& cache) noexcept {

@@ -24,6 +24,8 @@ class TraceSink {
                         unsigned depth) = 0;
     /// About to execute `action` of the current rule.
     virtual void action(const Action& action, const FlowKey& key, unsigned depth) = 0;
+    /// The action gave a sub-field this value (multipath, bundle_load, pop).
+    virtual void written(const SubField& target, U128 value) = 0;
     /// A remark of the pipeline ("no learned MAC for destination, flooding", "skipping output to input
     /// port").
     virtual void note(std::string_view text, unsigned depth) = 0;

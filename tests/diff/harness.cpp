@@ -23,6 +23,43 @@ std::uint64_t environment_or(const char* name, std::uint64_t otherwise) {
     return text != nullptr ? std::strtoull(text, nullptr, 0) : otherwise;
 }
 
+bool is_conjunctive(const FlowSpec& flow) {
+    return !flow.actions.empty() && std::holds_alternative<ConjunctionAction>(flow.actions.front().kind);
+}
+
+std::vector<FlowSpec>::iterator find_flow(std::vector<FlowSpec>& flows, const FlowSpec& like) {
+    return std::find_if(flows.begin(), flows.end(), [&](const FlowSpec& flow) {
+        return flow.table == like.table && flow.priority == like.priority && flow.match == like.match;
+    });
+}
+
+/// A few flow-mods; `flows` follows them. New flows get priorities that no other has.
+std::vector<RuleChange> random_changes(Random& random, std::vector<FlowSpec>& flows, std::uint16_t& priority,
+                                       const RandomOptions& options) {
+    std::vector<RuleChange> changes;
+    for (std::uint32_t n = 1 + random.below(3); n > 0; --n) {
+        const std::uint32_t what = random.below(3);
+        if (what == 0 || flows.empty()) {
+            for (FlowSpec& flow : random_rules(random, 1, options)) {
+                flow.priority = is_conjunctive(flow) ? flow.priority : ++priority;
+                if (find_flow(flows, flow) != flows.end()) continue;
+                changes.push_back({RuleChange::Kind::kAdd, flow});
+                flows.push_back(flow);
+            }
+            continue;
+        }
+        const auto at = flows.begin() + random.below(static_cast<std::uint32_t>(flows.size()));
+        if (what == 1) {
+            changes.push_back({RuleChange::Kind::kDelete, *at});
+            flows.erase(at);
+        } else if (!is_conjunctive(*at)) {
+            at->actions = random_actions(random, at->match, static_cast<std::uint8_t>(at->table), options);
+            changes.push_back({RuleChange::Kind::kModify, *at});
+        }
+    }
+    return changes;
+}
+
 /// One bridge; every rule has a priority of its own, because which of two overlapping rules of equal
 /// priority wins is undefined.
 TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
@@ -46,13 +83,21 @@ TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
         bridge.settings.groups[id] = random_group(random, options.random, id);
     for (std::uint32_t id = 1; id <= options.random.meters; ++id)
         bridge.settings.meters[id] = random_meter(random);
+    // Conjunctive rules work together by having one priority.
+    std::vector<FlowSpec> kept;
+    for (FlowSpec& flow : bridge.flows) {
+        if (is_conjunctive(flow)) flow.priority = flow.cookie % 3 == 0 ? 60 : 50;
+        if (find_flow(kept, flow) == kept.end()) kept.push_back(flow);
+    }
+    bridge.flows = std::move(kept);
     return bridge;
 }
 
 std::string describe(const Verdict& verdict) {
     std::string text;
     for (const SentFrame& frame : verdict.sent)
-        text += fmt::format("    out {} {}\n", to_int(frame.port), wire::hex_of(frame.bytes));
+        text += fmt::format("    out {} queue {} {}\n", to_int(frame.port),
+                            static_cast<std::int32_t>(frame.queue), wire::hex_of(frame.bytes));
     for (const SentPacketIn& in : verdict.packet_ins)
         text +=
             fmt::format("    packet-in reason {} table {} {}\n", in.reason, in.table, wire::hex_of(in.bytes));
@@ -66,6 +111,12 @@ Verdict in_port_order(Verdict verdict) {
     std::stable_sort(verdict.sent.begin(), verdict.sent.end(), [](const SentFrame& a, const SentFrame& b) {
         return std::tie(a.bridge, a.port) < std::tie(b.bridge, b.port);
     });
+    return verdict;
+}
+/// In a burst only flows keep their order.
+Verdict in_any_order(Verdict verdict) {
+    std::sort(verdict.sent.begin(), verdict.sent.end());
+    std::sort(verdict.packet_ins.begin(), verdict.packet_ins.end());
     return verdict;
 }
 
@@ -91,7 +142,8 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
     unsigned failures = 0, forwarded = 0;
     for (unsigned program = 0; program < options.programs && failures < options.failures; ++program) {
         Random random{options.seed * 1'000'003 + program};
-        const TargetBridge bridge = random_bridge(random, options);
+        TargetBridge bridge = random_bridge(random, options);
+        std::uint16_t priority = 1000;
         ReferenceTarget reference;
         const auto ready = reference.configure({bridge});
         ASSERT_TRUE(ready) << ready.error().message;
@@ -115,10 +167,23 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
                 reference.set_time(now_ms);
                 target.set_time(now_ms);
             }
-            const wire::Frame frame = random_frame(random, options.random);
+            if (options.change_one_in != 0 && random.one_in(options.change_one_in)) {
+                const auto changes = random_changes(random, bridge.flows, priority, options.random);
+                ASSERT_TRUE(reference.change("br0", changes));
+                const auto changed = target.change("br0", changes);
+                ASSERT_TRUE(changed) << target.name() << ": " << changed.error().message;
+            }
+            std::vector<wire::Frame> frames;
+            for (unsigned f = 0; f < options.burst; ++f)
+                frames.push_back(random_frame(random, options.random));
+            const wire::Frame& frame = frames.front();
             const OfPort in_port{1 + random.below(options.random.ports)};
-            const Verdict expected = in_port_order(reference.run("br0", in_port, frame));
-            const Verdict got = in_port_order(target.run("br0", in_port, frame));
+            const bool single = options.burst == 1;
+            const auto in_order = [single](Verdict v) {
+                return single ? in_port_order(std::move(v)) : in_any_order(std::move(v));
+            };
+            const Verdict expected = in_order(reference.run_burst("br0", in_port, frames));
+            const Verdict got = in_order(target.run_burst("br0", in_port, frames));
             if (!expected.sent.empty()) ++forwarded;
             if (agree(expected, got, options.compare_drops)) continue;
             std::string flows;

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/diff/pipeline_target.hpp"
 
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "base/clock.hpp"
+#include "flow/action_text.hpp"
+
 namespace sluice::tests {
 
 namespace {
@@ -58,12 +65,13 @@ void PipelineTarget::reclaim() {
 void PipelineTarget::clear() {
     if (!datapath_) return;
     for (auto& bridge : bridges_) {
-        for (auto* rule : bridge.rules)
-            bridge.program->remove(rule);
         for (auto& [id, group] : bridge.groups)
             bridge.program->groups().remove(group);
         for (auto& [id, meter] : bridge.meters)
             bridge.program->meters().remove(meter);
+        for (auto* rule : bridge.rules) {
+            if (rule) bridge.program->remove(rule);
+        }
     }
     datapath_->publish();
     datapath_->set_topology({}, {});
@@ -75,6 +83,7 @@ void PipelineTarget::clear() {
     datapath_.reset();
     ports_.clear();
     port_names_.clear();
+    paused_.clear();
 }
 
 PipelineTarget::BridgeState& PipelineTarget::find(const std::string& name) {
@@ -108,6 +117,7 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
     for (const auto& from : bridges) {
         BridgeState& bridge = bridges_.emplace_back();
         bridge.name = from.settings.name;
+        bridge.datapath = datapath_.get();
         bridge.program = std::make_unique<pipeline::Program>(*datapath_);
         bridge.fdb = std::make_unique<pipeline::Fdb>(datapath_->rcu());
         for (const auto& [key, port] : from.settings.fdb)
@@ -127,6 +137,7 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
         entry.name = bridge.name;
         entry.program = bridge.program.get();
         entry.fdb = bridge.fdb.get();
+        entry.flow_events = &bridge;
         entry.fragments = static_cast<pipeline::FragmentMode>(from.settings.fragments);
         entry.miss_to_controller = from.settings.miss == reference::Miss::kController;
         entry.miss_send_len = 0xffff;
@@ -217,11 +228,13 @@ Verdict PipelineTarget::collect() {
                 verdict.packet_ins.push_back(
                     {bridge.name, record.reason, record.table, packet_to_bytes(record.packet)});
         }
+        if (record.paused) paused_.emplace_back(std::move(*record.paused), packet_to_bytes(record.packet));
         packet_free(record.packet);
     });
     for (auto& port : ports_) {
-        for (auto& frame : port.frames)
-            verdict.sent.push_back({port_names_[&port].first, port_names_[&port].second, std::move(frame)});
+        for (auto& [bytes, queue] : port.frames)
+            verdict.sent.push_back(
+                {port_names_[&port].first, port_names_[&port].second, std::move(bytes), queue});
         port.frames.clear();
     }
     return verdict;
@@ -249,11 +262,84 @@ Verdict PipelineTarget::run_burst(const std::string& bridge, OfPort in_port,
     return verdict;
 }
 
+Verdict PipelineTarget::resume_all() {
+    for (auto& [paused, frame] : std::exchange(paused_, {})) {
+        const auto done = datapath_->control_executor().resume(paused, packet_from_bytes(frame), now_ms_);
+        EXPECT_TRUE(done) << done.error().message;
+    }
+    return collect();
+}
+
+std::vector<pipeline::Rule*>::iterator PipelineTarget::BridgeState::find(std::uint8_t table,
+                                                                         std::uint16_t priority,
+                                                                         const SparseMatch& match) {
+    return std::find_if(rules.begin(), rules.end(), [&](const pipeline::Rule* rule) {
+        return rule && rule->table == table && rule->priority == priority && rule->match == match;
+    });
+}
+
+void PipelineTarget::BridgeState::replace(pipeline::Rule*& old, std::uint64_t cookie,
+                                          std::unique_ptr<pipeline::ActionProgram> actions) {
+    pipeline::Rule* next =
+        program->add(old->table, old->priority, old->match, cookie, std::move(actions), &old->stats);
+    program->remove(old, true);
+    old = next;
+}
+
+void PipelineTarget::BridgeState::learn(const pipeline::LearnedFlow& flow) {
+    const LearnAction& action = *flow.action;
+    const SparseMatch match = SparseMatch::from(flow.match);
+    auto it = find(action.table, action.priority, match);
+    if (it == rules.end() || (*it)->cookie != action.cookie ||
+        format_actions((*it)->actions->source) != format_actions(flow.actions)) {
+        const auto same_cookie = std::count_if(rules.begin(), rules.end(), [&](const pipeline::Rule* rule) {
+            return rule && rule->table == action.table && rule->cookie == action.cookie;
+        });
+        if (action.limit != 0 && same_cookie >= static_cast<std::ptrdiff_t>(action.limit)) return;
+        auto actions = pipeline::compile(flow.actions);
+        ASSERT_TRUE(actions) << actions.error().message;
+        if (it != rules.end()) {
+            replace(*it, action.cookie, std::move(*actions));
+        } else {
+            rules.push_back(
+                program->add(action.table, action.priority, match, action.cookie, std::move(*actions)));
+            it = rules.end() - 1;
+        }
+        datapath->publish();
+    }
+    (*it)->learn_tag.store(flow.tag);
+}
+
+Result<void> PipelineTarget::change(const std::string& name, const std::vector<RuleChange>& changes) {
+    BridgeState& bridge = find(name);
+    for (const auto& [kind, flow] : changes) {
+        const SparseMatch match = SparseMatch::from(flow.match);
+        const auto table = static_cast<std::uint8_t>(flow.table);
+        const auto it = bridge.find(table, flow.priority, match);
+        if (kind == RuleChange::Kind::kDelete) {
+            if (it == bridge.rules.end()) continue;
+            bridge.program->remove(*it);
+            *it = nullptr;
+            continue;
+        }
+        auto actions = pipeline::compile(flow.actions);
+        if (!actions) return actions.error();
+        if (it != bridge.rules.end())
+            bridge.replace(*it, flow.cookie, std::move(*actions));
+        else if (kind == RuleChange::Kind::kAdd)
+            bridge.rules.push_back(
+                bridge.program->add(table, flow.priority, match, flow.cookie, std::move(*actions)));
+    }
+    datapath_->publish();
+    reclaim();
+    return {};
+}
+
 Verdict PipelineTarget::packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
                                    const ActionList& actions) {
     const auto before = datapath_->drop_counts();
     auto program = pipeline::compile(actions);
-    datapath_->control_executor().packet_out(find(bridge).program->index(), in_port, **program,
+    datapath_->control_executor().packet_out(find(bridge).program->index(), in_port, std::move(*program),
                                              packet_from_bytes(frame), now_ms_);
     Verdict verdict = collect();
     const auto after = datapath_->drop_counts();

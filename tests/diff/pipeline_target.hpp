@@ -11,7 +11,9 @@
 #include "packet/test_eal.hpp"
 #include "pipeline/executor.hpp"
 #include "pipeline/group.hpp"
+#include "pipeline/learn.hpp"
 #include "pipeline/meter.hpp"
+#include "pipeline/paused.hpp"
 #include "tests/diff/target.hpp"
 
 namespace sluice::tests {
@@ -23,7 +25,7 @@ class CapturePort final : public Port {
     unsigned rx_burst(QueueId, Packet**, unsigned) noexcept override { return 0; }
     unsigned tx_burst(QueueId, Packet** packets, unsigned count) noexcept override {
         for (unsigned i = 0; i < count; ++i) {
-            frames.push_back(packet_to_bytes(packets[i]));
+            frames.push_back({packet_to_bytes(packets[i]), output_queue(packets[i])});
             packet_free(packets[i]);
         }
         return count;
@@ -35,7 +37,11 @@ class CapturePort final : public Port {
     Result<void> reconfigure(const PortConfig&) override { return {}; }
     Result<void> set_admin_up(bool) override { return {}; }
 
-    std::vector<wire::Frame> frames;
+    struct Sent {
+        wire::Frame bytes;
+        std::uint32_t queue;
+    };
+    std::vector<Sent> frames;
 
   private:
     static PortConfig make_config(std::string name) {
@@ -65,8 +71,12 @@ class PipelineTarget final : public ScenarioTarget {
     std::vector<Counts> meter_counts(const std::string& bridge, std::uint32_t id) override;
     std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) override;
 
-    /// Runs frames of one port as one burst; the verdict joins what all of them led to.
-    Verdict run_burst(const std::string& bridge, OfPort in_port, const std::vector<wire::Frame>& frames);
+    Verdict run_burst(const std::string& bridge, OfPort in_port,
+                      const std::vector<wire::Frame>& frames) override;
+    Result<void> change(const std::string& bridge, const std::vector<RuleChange>& changes) override;
+    /// Continues what controller(pause) stopped, in the order it did; collected by the next run or here.
+    Verdict resume_all();
+    std::size_t paused_count() const { return paused_.size(); }
     /// The number a flow of configure() has; changes while frames run are made through these.
     pipeline::Program& program(const std::string& bridge) { return *find(bridge).program; }
     pipeline::Datapath& datapath() { return *datapath_; }
@@ -75,7 +85,16 @@ class PipelineTarget final : public ScenarioTarget {
     pipeline::Executor& executor() { return *executor_; }
 
   private:
-    struct BridgeState {
+    /// Makes the flows that packets learn, as the bridge of the daemon does.
+    struct BridgeState final : pipeline::FlowEventSink {
+        void learn(const pipeline::LearnedFlow& flow) override;
+        void fin_timeout(pipeline::Rule&, std::uint16_t, std::uint16_t) override {}
+        std::vector<pipeline::Rule*>::iterator find(std::uint8_t table, std::uint16_t priority,
+                                                    const SparseMatch& match);
+        void replace(pipeline::Rule*& old, std::uint64_t cookie,
+                     std::unique_ptr<pipeline::ActionProgram> actions);
+
+        pipeline::Datapath* datapath = nullptr;
         std::string name;
         std::unique_ptr<pipeline::Program> program;
         std::unique_ptr<pipeline::Fdb> fdb;
@@ -98,6 +117,7 @@ class PipelineTarget final : public ScenarioTarget {
     std::vector<pipeline::BridgeEntry> bridge_entries_;  ///< of the topology
     std::uint64_t now_ms_ = kFirstTime;
     std::list<CapturePort> ports_;
+    std::vector<std::pair<pipeline::PausedPacket, wire::Frame>> paused_;
     std::map<CapturePort*, std::pair<std::string, OfPort>> port_names_;
 };
 

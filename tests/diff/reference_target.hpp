@@ -2,6 +2,7 @@
 // The reference interpreter behind the test interface.
 #pragma once
 
+#include <algorithm>
 #include <list>
 
 #include "tests/diff/target.hpp"
@@ -38,6 +39,25 @@ class ReferenceTarget final : public ScenarioTarget {
     }
     Verdict run(const std::string& bridge, OfPort in_port, wire::Bytes frame) override {
         return convert(reference::execute(*find(bridge), frame, in_port));
+    }
+    Result<void> change(const std::string& bridge, const std::vector<RuleChange>& changes) override {
+        std::vector<reference::Rule>& rules = find(bridge)->rules;
+        for (const RuleChange& change : changes) {
+            const FlowSpec& flow = change.flow;
+            const auto it = std::find_if(rules.begin(), rules.end(), [&](const reference::Rule& rule) {
+                return rule.table == flow.table && rule.priority == flow.priority && rule.match == flow.match;
+            });
+            if (change.kind == RuleChange::Kind::kDelete) {
+                if (it != rules.end()) rules.erase(it);
+            } else if (it != rules.end()) {
+                it->actions = flow.actions;
+                it->cookie = flow.cookie;
+            } else if (change.kind == RuleChange::Kind::kAdd) {
+                rules.push_back({static_cast<std::uint8_t>(flow.table), flow.priority, flow.match,
+                                 flow.actions, flow.cookie, rules.size(), 0, 0});
+            }
+        }
+        return {};
     }
     Verdict packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
                        const ActionList& actions) override {
@@ -87,7 +107,8 @@ class ReferenceTarget final : public ScenarioTarget {
     static Verdict convert(const reference::Execution& execution) {
         Verdict verdict;
         for (const auto& output : execution.outputs)
-            verdict.sent.push_back({output.bridge->name, output.port, output.bytes});
+            verdict.sent.push_back({output.bridge->name, output.port, output.bytes,
+                                    output.has_queue ? output.queue : 0xffffffffU});
         for (const auto& in : execution.packet_ins)
             verdict.packet_ins.push_back(
                 {in.bridge->name, static_cast<std::uint8_t>(in.reason), in.table, in.bytes});

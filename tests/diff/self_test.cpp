@@ -25,6 +25,9 @@ class ReversedTarget final : public DiffTarget {
     Verdict run(const std::string& bridge, OfPort in_port, wire::Bytes frame) override {
         return inner_.run(bridge, in_port, frame);
     }
+    Result<void> change(const std::string& bridge, const std::vector<RuleChange>& changes) override {
+        return inner_.change(bridge, changes);
+    }
 
   private:
     ReferenceTarget inner_;
@@ -41,6 +44,9 @@ class FaultyTarget final : public DiffTarget {
         Verdict verdict = inner_.run(bridge, in_port, frame);
         if (++count_ >= 100 && !verdict.sent.empty()) verdict.sent.front().bytes.pop_back();
         return verdict;
+    }
+    Result<void> change(const std::string& bridge, const std::vector<RuleChange>& changes) override {
+        return inner_.change(bridge, changes);
     }
 
   private:

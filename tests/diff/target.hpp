@@ -29,6 +29,7 @@ struct SentFrame {
     std::string bridge;
     OfPort port{};
     wire::Frame bytes;
+    std::uint32_t queue = 0xffffffff;  ///< of set_queue or enqueue; all ones: none
     friend auto operator<=>(const SentFrame&, const SentFrame&) = default;
 };
 
@@ -45,6 +46,13 @@ struct Verdict {
     std::vector<SentFrame> sent;
     std::vector<SentPacketIn> packet_ins;
     std::optional<DropReason> drop;  ///< set if and only if nothing was sent and no packet-in was made
+};
+
+/// One flow-mod: which flow it is about is said by table, priority and match.
+struct RuleChange {
+    enum class Kind : std::uint8_t { kAdd, kModify, kDelete };
+    Kind kind{};
+    FlowSpec flow;
 };
 
 /// The plug. A differential test needs configure() and run(); scenarios use all of it.
@@ -70,6 +78,21 @@ class DiffTarget {
     /// Of a group and then each of its buckets; of a meter and then each of its bands.
     virtual std::vector<Counts> group_counts(const std::string&, std::uint32_t) { return {}; }
     virtual std::vector<Counts> meter_counts(const std::string&, std::uint32_t) { return {}; }
+    /// Frames received at once; the verdict joins what all of them led to.
+    virtual Verdict run_burst(const std::string& bridge, OfPort in_port,
+                              const std::vector<wire::Frame>& frames) {
+        Verdict all;
+        for (const wire::Frame& frame : frames) {
+            Verdict one = run(bridge, in_port, frame);
+            all.sent.insert(all.sent.end(), one.sent.begin(), one.sent.end());
+            all.packet_ins.insert(all.packet_ins.end(), one.packet_ins.begin(), one.packet_ins.end());
+            if (!all.drop) all.drop = one.drop;
+        }
+        if (!all.sent.empty() || !all.packet_ins.empty()) all.drop.reset();
+        return all;
+    }
+    /// Changes flows between frames, all at once as a bundle does.
+    virtual Result<void> change(const std::string& bridge, const std::vector<RuleChange>& changes) = 0;
 };
 inline constexpr std::uint64_t kFirstTime = 1'000'000;
 
