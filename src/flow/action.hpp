@@ -66,6 +66,7 @@ struct SetFieldAction {
     U128 value;  ///< in field position, only bits of mask set
     U128 mask;
     Style style = Style::kSetField;
+    bool explicit_mask = false;  ///< the mask was written though it has all bits of the field
 };
 struct SetVlanVidAction {
     std::uint16_t vid = 0;
@@ -92,8 +93,10 @@ struct PopMplsAction {
     std::uint16_t ethertype = 0x0800;
 };
 struct DecTtlAction {
-    std::vector<std::uint16_t> controller_ids;
-};  ///< empty: id 0
+    std::vector<std::uint16_t> controller_ids;  ///< who hears of a TTL that runs out
+    /// Came as NXAST_DEC_TTL_CNT_IDS, whose list may be empty: nobody hears. Else, without ids: id 0 does.
+    bool listed = false;
+};
 struct SetMplsTtlAction {
     std::uint8_t ttl = 0;
 };

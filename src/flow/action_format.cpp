@@ -67,12 +67,11 @@ struct Formatter {
         return fmt::format("pop_mpls:0x{:04x}", a.ethertype);
     }
     std::string operator()(const DecTtlAction& a) const {
-        if (a.controller_ids.empty()) return "dec_ttl";
+        if (a.controller_ids.empty() && !a.listed) return "dec_ttl";
         std::string out = "dec_ttl(";
         for (const auto id : a.controller_ids)
             out += fmt::format("{},", id);
-        out.back() = ')';
-        return out;
+        return close(out);
     }
     std::string operator()(const SetMplsTtlAction& a) const { return fmt::format("set_mpls_ttl({})", a.ttl); }
     std::string operator()(const DecMplsTtlAction&) const { return "dec_mpls_ttl"; }
@@ -179,7 +178,9 @@ struct Formatter {
         if (a.field == kNoField) return "set_field:0-><unknown>";
         const FieldInfo& field = field_info(a.field);
         unsigned offset = 0, bits = 0;
-        if (a.style == SetFieldAction::Style::kLoad && single_run(a.mask, offset, bits)) {
+        // A load of a field without NXM header travels, and comes back, as a set_field.
+        const bool loadable = a.style == SetFieldAction::Style::kLoad && has_nxm_header(field);
+        if (loadable && single_run(a.mask, offset, bits)) {
             const U128 value = a.value >> offset;
             return fmt::format("load:{}->{}", hex(value),
                                format_subfield({a.field, static_cast<std::uint16_t>(offset),
@@ -188,7 +189,8 @@ struct Formatter {
         if (a.style == SetFieldAction::Style::kLegacy) {
             if (auto out = legacy(field, a)) return *out;
         }
-        return fmt::format("set_field:{}->{}", format_field_value(field, {a.value, a.mask}, names),
+        const std::string mask = a.explicit_mask ? "/" + hex(a.mask) : "";
+        return fmt::format("set_field:{}{}->{}", format_field_value(field, {a.value, a.mask}, names), mask,
                            field.name);
     }
 

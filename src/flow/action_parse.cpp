@@ -203,6 +203,7 @@ Parsed parse_dec_ttl(const KeyValue& item, const Context&) {
     if (item.separator != '\0' && a.controller_ids.empty()) {
         return make_error(EINVAL, "dec_ttl({}): expected at least one controller id", item.value);
     }
+    a.listed = !a.controller_ids.empty();
     return make(std::move(a));
 }
 
@@ -258,8 +259,7 @@ Result<std::pair<std::string_view, std::string_view>> split_arrow(const KeyValue
 }
 
 Result<void> check_writable(const FieldInfo& field) {
-    if (field.writable && field.loc.bits != 0) return {};
-    if (field.loc.bits == 0) return make_error(EINVAL, "{}: no TLV is mapped to this field", field.name);
+    if (field.writable) return {};
     return make_error(EPERM, "{} is read-only", field.name);
 }
 
@@ -294,7 +294,7 @@ Parsed parse_load(const KeyValue& item, const Context&) {
     if (!target) return target.error();
     const auto value = parse_number(parts->first);
     if (!value) return make_error(EINVAL, "load: \"{}\" is not a number", parts->first);
-    const U128 mask = low_mask(target->bits);
+    const U128 mask = low_mask(std::min<unsigned>(target->bits, 128));
     if (!(*value & ~mask).is_zero()) {
         return make_error(ERANGE, "{}: value {} does not fit into {} bits", item.value, parts->first,
                           target->bits);
@@ -314,7 +314,6 @@ Parsed parse_move(const KeyValue& item, const Context&) {
         return make_error(EINVAL, "{}: source field is {} bits wide but destination is {} bits wide",
                           item.value, source->bits, target->bits);
     }
-    if (source->bits == 0) return make_error(EINVAL, "{}: no TLV is mapped to this field", item.value);
     return make(MoveAction{*source, *target});
 }
 

@@ -100,8 +100,14 @@ const OxmHeader* oxm_header(const FieldInfo& field, std::uint8_t version) {
     return field.oxm.empty() ? nullptr : &field.oxm.back();
 }
 
+bool has_nxm_header(const FieldInfo& field) {
+    const OxmHeader* header = oxm_header(field, 0x01);
+    return header != nullptr && header->clazz != 0xffff && !is_tun_metadata(field);
+}
+
 U128 field_value_mask(const FieldInfo& field) {
     if (is_tos(field)) return {0, 0xfc};
+    if (is_tun_metadata(field)) return low_mask(128);
     if (is_vlan_vid13(field)) return {0, 0x1fff};
     return low_mask(field.bits < field.loc.bits ? field.bits : field.loc.bits);
 }

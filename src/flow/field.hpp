@@ -71,9 +71,9 @@ struct FieldInfo {
     std::string_view extra_name;  ///< alias ("dl_src" for eth_src) or empty
     FieldLoc loc;
     /// Width of sub-fields, as OVS counts it (vlan_vid 12, ip_dscp 6, arp_op 16). `loc` may be wider
-    /// (vlan_vid: 13 with the "present" bit; icmp_type: 16) or narrower (arp_op: 8). 0: tun_metadataN, whose
-    /// place and width come from the bridge's TLV table.
-    std::uint8_t bits;
+    /// (vlan_vid: 13 with the "present" bit; icmp_type: 16) or narrower (arp_op: 8). tun_metadataN: the
+    /// most there can be, 992; its place (none in `loc`) and width come from the bridge's TLV table.
+    std::uint16_t bits;
     FieldMask mask;
     FieldFormat format;
     Prereq prereq;
@@ -97,8 +97,12 @@ constexpr bool is_tun_metadata(const FieldInfo& field) {
 /// else the oldest there is (xreg0 in OpenFlow 1.0). Null when the field has none (dl_vlan, tun_ttl).
 const OxmHeader* oxm_header(const FieldInfo& field, std::uint8_t version);
 
-/// Bits that a value of the field can have: low_mask(bits), but vlan_vid 0x1fff, nw_tos 0xfc, arp_op 0xff.
+/// Bits that a value of the field can have: low_mask(bits), but vlan_vid 0x1fff, nw_tos 0xfc, arp_op 0xff;
+/// tun_metadataN: all 128 (values of more bits are not taken, but for matches).
 U128 field_value_mask(const FieldInfo& field);
+
+/// True if the field has a header of 4 bytes and fixed length, as NXAST_REG_LOAD needs.
+bool has_nxm_header(const FieldInfo& field);
 
 /// Value of a field in a key, and its change, in the form OpenFlow gives it. `in_port` (NXM_OF_IN_PORT) is
 /// the 16-bit port number of OpenFlow 1.0, `in_port_oxm` the 32-bit one; nw_tos has its ECN bits 0; setting

@@ -53,7 +53,7 @@ constexpr OxmHeader nsh(Name name, Byte field, Byte length) {
 struct Row {
     Name name, extra_name;
     FieldLoc loc;
-    Byte bits = 0;
+    std::uint16_t bits = 0;
     FieldMask mask = M::kNone;
     FieldFormat format = F::kHex;
     Prereq prereq = P::kNone;
@@ -157,7 +157,7 @@ constexpr Row kPacketRows[] = {
     {"nsh_c2", "nshc2", key::kNshC2, 32, M::kFull, F::kHex, P::kNsh, kRw, {nsh("NXOXM_NSH_C2", 7, 4)}},
     {"nsh_c3", "nshc3", key::kNshC3, 32, M::kFull, F::kHex, P::kNsh, kRw, {nsh("NXOXM_NSH_C3", 8, 4)}},
     {"nsh_c4", "nshc4", key::kNshC4, 32, M::kFull, F::kHex, P::kNsh, kRw, {nsh("NXOXM_NSH_C4", 9, 4)}},
-    {"nsh_ttl", "", key::kNshTtl, 8, M::kNone, F::kDecimal, P::kNsh, kRw, {nsh("NXOXM_NSH_TTL", 10, 1)}},
+    {"nsh_ttl", "", key::kNshTtl, 6, M::kNone, F::kDecimal, P::kNsh, kRw, {nsh("NXOXM_NSH_TTL", 10, 1)}},
 };
 // clang-format on
 
@@ -196,11 +196,11 @@ constexpr std::array<Row, kFieldCount> make_rows() {
     std::size_t n = 0;
     for (const auto& row : kTunnelRows)
         rows[n++] = row;
-    // Up to 124 bytes each; where one lies in the option space says the bridge's TLV table, so
-    // the table of fields gives no place and a width of 0.
+    // Up to 124 bytes each; where one lies in the option space says the bridge's TLV table.
     for (Byte i = 0; i < 64; ++i) {
         rows[n] = scratch_row(kTunMetadata[i], FieldLoc{key::kTunMetadataWord, 0, 0},
                               nxm_nx(kTunMetadataNxm[i], static_cast<Byte>(40 + i), 124));
+        rows[n].bits = 124 * 8;
         ++n;
     }
     for (const auto& row : kMetadataRows)
@@ -245,7 +245,7 @@ constexpr std::array<FieldInfo, kFieldCount> kFields = make_fields();
 
 constexpr bool row_is_sound(const FieldInfo& f) {
     if (f.name.empty()) return false;
-    if (f.loc.bits == 0) return f.bits == 0;
+    if (f.loc.bits == 0) return f.bits == 124 * 8;
     const bool wide = f.loc.bits == 128;
     if (f.loc.word + (wide ? 1u : 0u) >= kKeyWords) return false;
     if (wide ? f.loc.shift != 0 : f.loc.shift + f.loc.bits > 64) return false;

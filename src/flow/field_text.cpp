@@ -51,7 +51,7 @@ Result<FieldValue> parse_address(const FieldInfo& field, std::string_view s, uns
 
 Result<FieldValue> parse_integer(const FieldInfo& field, std::string_view s) {
     auto result = parse_masked(field, s, "a number or number/mask", parse_number);
-    if (!result) return result;
+    if (!result || is_tun_metadata(field)) return result;
     const U128 all = field_value_mask(field);
     const bool no_tag = field.name == "dl_vlan" && result->value == U128{0, 0xffff};
     if (!no_tag && !(result->value & ~all).is_zero()) {
@@ -160,10 +160,6 @@ Result<SubField> parse_bits(FieldId id, std::string_view whole, std::string_view
 Result<FieldValue> parse_field_value(const FieldInfo& field, std::string_view s, const PortNames* names) {
     s = trim(s);
     if (s == "*" || s == "ANY") return FieldValue{};
-    if (field.loc.bits == 0) {
-        return make_error(EINVAL, "{}: no TLV is mapped to this field (see ovs-ofctl add-tlv-map)",
-                          field.name);
-    }
     auto result = parse_any(field, s, names);
     if (!result) return result;
     const U128 all = field_value_mask(field);

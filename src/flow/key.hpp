@@ -77,7 +77,9 @@ inline constexpr FieldLoc kNshFlags{46, 56, 8}, kNshTtl{46, 48, 8}, kNshMdtype{4
 inline constexpr FieldLoc kNshSpi{46, 8, 24}, kNshSi{46, 0, 8};
 inline constexpr FieldLoc kNshC1{47, 32, 32}, kNshC2{47, 0, 32};
 inline constexpr FieldLoc kNshC3{14, 32, 32}, kNshC4{14, 0, 32};  ///< an NSH packet has no ND target
-/// Tunnel option space: 256 bytes as 32 words, byte 0 the most significant of word 48.
+inline constexpr FieldLoc kTunPresent{45, 0, 64};  ///< bit N: the packet has the option of tun_metadataN
+/// Tunnel option space: 256 bytes as 32 words, byte 0 the most significant of word 48. What lies where says
+/// the bridge's TLV table (tun_table.hpp).
 inline constexpr unsigned kTunMetadataWord = 48;
 inline constexpr unsigned kTunMetadataWords = 32;
 }  // namespace key

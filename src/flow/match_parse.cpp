@@ -127,6 +127,9 @@ Result<bool> parse_match_item(const KeyValue& item, Match& match, const PortName
                  : item.key == "gtpu_msgtype" ? field_by_name("tun_gtpu_msgtype")
                                               : field_by_name(item.key);
     if (id == kNoField) return false;
+    if (is_tun_metadata(field_info(id))) {
+        return make_error(EINVAL, "{}: no TLV is mapped to this field (see ovs-ofctl add-tlv-map)", item.key);
+    }
     if (item.key == "in_port") id = field_by_name("in_port_oxm");
     const FieldInfo& field = field_info(id);
     if (item.separator == '\0') return make_error(EINVAL, "field {} missing value", item.key);
@@ -138,7 +141,7 @@ Result<bool> parse_match_item(const KeyValue& item, Match& match, const PortName
 
 Result<void> check_match(const Match& match) {
     for (const auto& field : all_fields()) {
-        if (field.prereq == Prereq::kNone || field.loc.bits == 0 || field_mask(field, match).is_zero())
+        if (field.prereq == Prereq::kNone || is_tun_metadata(field) || field_mask(field, match).is_zero())
             continue;
         if (!prereq_ok(field.prereq, match) && !place_allowed(field, match)) {
             return make_error(EINVAL, "{}: a match on it needs {} in the same match",

@@ -482,7 +482,7 @@ FlowKey random_key(Random& random, const RandomOptions& options) {
     for (const auto& field : all_fields()) {
         if (field.prereq == Prereq::kNone || field.prereq == Prereq::kEthernet ||
             field.prereq == Prereq::kVlan || field.prereq == Prereq::kCt || field.prereq == Prereq::kNsh ||
-            field.loc.bits == 0 || !prereq_present(field.prereq, flow) || field.name == "nw_proto" ||
+            is_tun_metadata(field) || !prereq_present(field.prereq, flow) || field.name == "nw_proto" ||
             field.name == "ip_frag") {
             continue;
         }

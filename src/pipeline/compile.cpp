@@ -53,6 +53,20 @@ HeaderPart header_part(const FieldInfo& field) {
     }
 }
 
+/// Fields whose place says a TLV table.
+struct UsesTunMetadata {
+    static bool is(FieldId field) { return is_tun_metadata(field_info(field)); }
+    bool operator()(const OutputRegAction& a) const { return is(a.source.field); }
+    bool operator()(const SetFieldAction& a) const { return is(a.field); }
+    bool operator()(const MoveAction& a) const { return is(a.source.field) || is(a.target.field); }
+    bool operator()(const StackPushAction& a) const { return is(a.source.field); }
+    bool operator()(const StackPopAction& a) const { return is(a.target.field); }
+    template <typename Other>
+    bool operator()(const Other&) const {
+        return false;
+    }
+};
+
 /// One visitor method a kind of action.
 class Compiler {
   public:
@@ -61,6 +75,7 @@ class Compiler {
     Result<void> run() {
         for (const Action& action : program_.source) {
             source_ = &action;
+            if (std::visit(UsesTunMetadata{}, action.kind)) return unsupported("a tun_metadata field");
             if (auto ok = std::visit([this](const auto& a) { return (*this)(a); }, action.kind); !ok)
                 return ok;
         }

@@ -61,10 +61,25 @@ struct Single {
     }
 };
 
+/// Fields that a rule can't match, or not without a match on the Ethernet type, though they decode.
+Found check_flow_match(const Match& match) {
+    if (match.mask.get(key::kDpHash) != 0 || match.value.get(key::kRecircId) != 0) {
+        return OfError{ErrorCode::kBrcEperm, "match on dp_hash or recirc_id"};
+    }
+    const auto is_matched = [&match](FieldLoc field) { return !match.mask.get_wide(field).is_zero(); };
+    const bool needs_ip = is_matched(key::kCtSrc) || is_matched(key::kCtDst);
+    const bool needs_ipv6 = is_matched(key::kCtIpv6Src) || is_matched(key::kCtIpv6Dst);
+    if ((needs_ip && !prereq_ok(Prereq::kIpv4, match)) || (needs_ipv6 && !prereq_ok(Prereq::kIpv6, match))) {
+        return OfError{ErrorCode::kBacMatchInconsistent, "ct addresses without a match on ip or ipv6"};
+    }
+    return {};
+}
+
 }  // namespace
 
 std::optional<OfError> check_actions(const ActionList& actions, const Match& match,
                                      const ActionCheck& check) {
+    if (auto found = check_flow_match(match)) return found;
     if (auto found = Single{check}.list(actions)) return found;
     const auto rules = check.version == Version::k10 ? ActionRules::kOpenFlow10 : ActionRules::kOpenFlow11;
     if (const auto checked = sluice::check_actions(actions, match, check.table, rules); !checked) {

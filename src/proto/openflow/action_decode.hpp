@@ -21,11 +21,14 @@ struct ActionBody {
 };
 
 /// A sub-field [offset, offset + bits) given by an OXM header; checks its range.
-SubField read_subfield(Reader& in, unsigned offset, unsigned bits, bool write);
+SubField read_subfield(Reader& in, unsigned offset, unsigned bits, bool write, OxmUse use = OxmUse::kHeader);
 /// The same with offset and width packed as ofs_nbits.
 inline SubField read_range(Reader& in, std::uint16_t range, bool write) {
-    return read_subfield(in, range >> 6, (range & 63U) + 1, write);
+    return read_subfield(in, range >> 6, (range & 63U) + 1, write, OxmUse::kNxmHeader);
 }
+
+/// Finds what can't stand where it does: ct's fields and nat outside of ct, conjunction beside others.
+void verify_actions(const ActionList& actions);
 
 // action_decode_learn.cpp
 void decode_learn(const ActionBody& b);

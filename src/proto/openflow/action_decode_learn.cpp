@@ -35,16 +35,17 @@ LearnSpec read_spec(Reader& in, std::uint16_t header) {
             read_wide(in, std::min<std::size_t>(size, 16)) & low_mask(std::min<unsigned>(spec.bits, 128));
     } else {
         Reader ahead = in;
-        read_oxm_head(ahead, OxmUse::kAction);
+        read_oxm_head(ahead, OxmUse::kNxmHeader);
         const unsigned offset = ahead.u16();
-        spec.source = read_subfield(in, offset, spec.bits, false);
+        spec.source = read_subfield(in, offset, spec.bits, false, OxmUse::kNxmHeader);
         in.skip(2);
     }
     if (spec.target_kind == LearnSpec::Target::kOutput) return spec;
     Reader ahead = in;
-    read_oxm_head(ahead, OxmUse::kAction);
+    read_oxm_head(ahead, OxmUse::kNxmHeader);
     const unsigned offset = ahead.u16();
-    spec.target = read_subfield(in, offset, spec.bits, spec.target_kind == LearnSpec::Target::kLoad);
+    spec.target = read_subfield(in, offset, spec.bits, spec.target_kind == LearnSpec::Target::kLoad,
+                                OxmUse::kNxmHeader);
     in.skip(2);
     return spec;
 }
@@ -71,7 +72,7 @@ void decode_learn(const ActionBody& b) {
     if (b.number == kLearn2) {
         a.limit = b.in.u32();
         const unsigned offset = b.in.u16();
-        b.in.zeros(2, E::kBacBadArgument);
+        b.in.zeros(2, E::kNxbacMustBeZero);
         if ((flags & kWriteResult) != 0) a.result_dst = read_subfield(b.in, offset, 1, true);
     }
     while (b.in.left() >= 2) {

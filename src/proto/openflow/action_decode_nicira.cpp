@@ -19,23 +19,22 @@ HashFields read_hash_fields(Reader& in) {
 void check_properties(Reader in) {
     while (!in.empty()) {
         const std::size_t left = in.left();
-        if (left < 4) fail(E::kNxbacBadHeaderType, "encap: property header");
+        if (left < 4) fail(E::kBacBadLen, "encap: property header");
         const std::uint16_t clazz = in.u16();
         const std::uint8_t type = in.u8(), size = in.u8();
-        if (clazz != kNshClass) fail(E::kNxbacBadHeaderType, "encap: property class {}", clazz);
         if (size < 4 || padded8(size) > left) fail(E::kBacBadLen, "encap: property of {} bytes", size);
-        Reader value = in.sub(padded8(size) - 4, E::kBacBadLen);
+        if (clazz != kNshClass || (type != 1 && type != 2)) {
+            fail(E::kNxbacUnknownEdProp, "encap: property class {}, type {}", clazz, type);
+        }
+        Reader value = in.sub(padded8(size) - 4, E::kNxbacBadEdProp);
         if (type == 1) {
-            const std::uint8_t md_type = value.u8();
-            if (size != 5 || (md_type != 1 && md_type != 2)) {
-                fail(E::kNxbacBadHeaderType, "encap: md_type {}", md_type);
-            }
-        } else if (type == 2) {
+            if (size != 5) fail(E::kNxbacBadEdProp, "encap: md_type of {} bytes", size);
+        } else {
             value.skip(3);
             const std::uint8_t length = value.u8();
-            if (length > value.left()) fail(E::kBacBadLen, "encap: tlv of {} bytes", length);
-        } else {
-            fail(E::kNxbacBadHeaderType, "encap: property type {}", type);
+            if (length == 0 || length > value.left()) {
+                fail(E::kNxbacBadEdProp, "encap: tlv of {} bytes", length);
+            }
         }
     }
 }
@@ -79,6 +78,7 @@ void decode_bundle(const ActionBody& b) {
     a.basis = b.in.u16();
     const std::uint32_t type = b.in.u32();
     const std::uint16_t count = b.in.u16(), range = b.in.u16();
+    if (8U + count * 2U > b.in.left()) fail(E::kBacBadLen, "bundle: {} members do not fit", count);
     if (algorithm > 1 || type != kInPortHeader || count > kMaxBundleMembers) {
         fail(E::kBacBadArgument, "bundle: algorithm {}, type {:#x}, {} members", algorithm, type, count);
     }
@@ -90,10 +90,9 @@ void decode_bundle(const ActionBody& b) {
     } else if (range != 0) {
         fail(E::kBacBadArgument, "bundle: a range without a field");
     }
-    fixed.zeros(fixed.left(), E::kBacBadArgument);
+    if (b.number == 12) fixed.zeros(fixed.left(), E::kBacBadArgument);
     for (unsigned i = 0; i < count; ++i)
         a.members.push_back(b.in.port16());
-    b.in.zeros(b.in.left(), E::kBacBadArgument);
     b.add(std::move(a));
 }
 
@@ -107,9 +106,11 @@ void decode_sample(const ActionBody& b) {
     if (b.number != 29) {
         a.sampling_port = b.in.port16();
         const std::uint8_t direction = b.in.u8();
-        if (direction > (b.number == 41 ? 2 : 0)) fail(E::kBacBadArgument, "sample: direction {}", direction);
-        a.direction = static_cast<SampleAction::Direction>(direction);
-        b.in.zeros(5, E::kNxbacMustBeZero);
+        if (b.number == 41) {
+            b.in.zeros(5, E::kNxbrcMustBeZero);
+            if (direction > 2) fail(E::kBacBadArgument, "sample: direction {}", direction);
+            a.direction = static_cast<SampleAction::Direction>(direction);
+        }
     }
     b.add(a);
 }
@@ -124,17 +125,17 @@ void decode_check_pkt_larger(const ActionBody& b) {
     a.length = b.in.u16();
     const unsigned offset = b.in.u16();
     a.target = read_subfield(b.in, offset, 1, true);
-    b.in.zeros(b.in.left(), E::kNxbacMustBeZero);
+    b.in.zeros(b.in.left(), E::kNxbrcMustBeZero);
     b.add(a);
 }
 
 void decode_delete_field(const ActionBody& b) {
-    const OxmHead head = read_oxm_head(b.in, OxmUse::kAction, true);
-    if (head.field == kNoField) fail(E::kBacBadSetType, "delete_field: unknown field");
+    const OxmHead head = read_oxm_head(b.in, OxmUse::kHeader);
+    if (head.field == kNoField) fail(E::kBmcBadField, "delete_field: unknown field");
     if (!is_tun_metadata(field_info(head.field))) {
         fail(E::kBacBadArgument, "delete_field: {}", field_info(head.field).name);
     }
-    b.in.zeros(b.in.left(), E::kNxbacMustBeZero);
+    b.in.zeros(b.in.left(), E::kNxbrcMustBeZero);
     b.add(DeleteFieldAction{head.field});
 }
 
@@ -153,7 +154,9 @@ void decode_encap(const ActionBody& b) {
 
 void decode_decap(const ActionBody& b) {
     b.in.skip(2);
-    b.add(DecapAction{b.in.u32()});
+    const DecapAction a{b.in.u32()};
+    if (!b.in.empty()) fail(E::kNxbacUnknownEdProp, "decap takes no property");
+    b.add(a);
 }
 
 }  // namespace sluice::openflow

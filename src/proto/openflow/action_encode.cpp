@@ -91,13 +91,13 @@ struct Encoder {
 
     // ---- set_field and its relatives ----
 
-    void set_field_oxm(FieldId id, U128 value, U128 mask) const {
+    void set_field_oxm(FieldId id, U128 value, U128 mask, bool explicit_mask = false) const {
         const auto& info = field_info(id);
         const auto* header = oxm_header(info, to_int(scope.version));
         if (header == nullptr) return;
         const auto start = standard(25);
         const bool exact = mask == field_value_mask(info);
-        write_oxm_entry(out, *header, value, mask, !exact);
+        write_oxm_entry(out, *header, value, mask, !exact || explicit_mask);
         finish(start);
     }
     void load_range(FieldId id, unsigned offset, unsigned bits, std::uint64_t value) const {
@@ -107,8 +107,18 @@ struct Encoder {
         out.u64(value);
         finish(start);
     }
+    void load2(const SetFieldAction& a) const {
+        const auto& info = field_info(a.field);
+        const auto* header = oxm_header(info, to_int(scope.version));
+        if (header == nullptr) return;
+        const auto start = vendor(33);
+        out.zeros(6);
+        write_oxm_entry(out, *header, a.value, a.mask, a.mask != field_value_mask(info));
+        finish(start);
+    }
     /// One reg_load for each run of mask bits, at most 64 bits each, from the lowest.
     void loads(const SetFieldAction& a) const {
+        if (!has_nxm_header(field_info(a.field))) return load2(a);
         const unsigned width = field_info(a.field).bits;
         unsigned bit = 0;
         while (bit < width) {
@@ -250,7 +260,7 @@ struct Encoder {
         is10() ? vendor16(24, a.ethertype) : standard16(20, a.ethertype);
     }
     void operator()(const DecTtlAction& a) const {
-        if (a.controller_ids.empty()) return is10() ? finish(vendor(18)) : bare(24);
+        if (a.controller_ids.empty() && !a.listed) return is10() ? finish(vendor(18)) : bare(24);
         const auto start = vendor(21);
         out.u16(a.controller_ids.size());
         out.zeros(4);
@@ -359,11 +369,12 @@ struct Encoder {
     }
     void operator()(const DecapAction& a) const { vendor32(47, a.packet_type); }
     void operator()(const SetMplsLabelAction& a) const {
-        if (!before(Version::k12)) return set_field_oxm(named("mpls_label"), {0, a.label}, {0, 0xfffff});
+        if (!before(Version::k12))
+            return set_field_oxm(named("mpls_label"), {0, a.label & 0xfffffU}, {0, 0xfffff});
         is10() ? vendor32(30, a.label) : standard32(13, a.label);
     }
     void operator()(const SetMplsTcAction& a) const {
-        if (!before(Version::k12)) return set_field_oxm(named("mpls_tc"), {0, a.tc}, {0, 7});
+        if (!before(Version::k12)) return set_field_oxm(named("mpls_tc"), {0, a.tc & 7U}, {0, 7});
         is10() ? vendor8(31, a.tc) : standard8(14, a.tc);
     }
     // Instructions: only OpenFlow 1.0 has them as actions (or not at all).
@@ -518,7 +529,7 @@ void Encoder::operator()(const SetFieldAction& a) const {
     if (a.style == Style::kLegacy && nicira_legacy(a)) return;
     const auto& info = field_info(a.field);
     const bool exact = a.mask == field_value_mask(info);
-    if (!before(Version::k15)) return set_field_oxm(a.field, a.value, a.mask);
+    if (!before(Version::k15)) return set_field_oxm(a.field, a.value, a.mask, a.explicit_mask);
     if (a.style == Style::kLoad) return loads(a);
     if (legacy(a)) return;
     if (!before(Version::k12) && exact) return set_field_oxm(a.field, a.value, a.mask);

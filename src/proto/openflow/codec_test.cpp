@@ -123,7 +123,11 @@ TEST(OpenFlowCodec, WhatIsEncodedDecodesToTheSameBytes) {
         ASSERT_TRUE(decoded) << what << ": " << error_name(decoded.error().code) << " "
                              << decoded.error().detail << "\n"
                              << hex(bytes);
-        EXPECT_EQ(decoded->body.index(), message.body.index()) << what;
+        // From OpenFlow 1.4 on the Nicira messages of flow monitors travel as the standard ones.
+        const bool renamed = message.version >= Version::k14 &&
+                             message_name(message.body).starts_with("NXT_FLOW_MONITOR") &&
+                             message_name(decoded->body).find("FLOW_MONITOR") != std::string_view::npos;
+        EXPECT_TRUE(renamed || decoded->body.index() == message.body.index()) << what;
         EXPECT_EQ(decoded->xid, message.xid);
         const auto again = encode(*decoded);
         ASSERT_TRUE(again) << what;

@@ -104,6 +104,7 @@ constexpr Row kRows[] = {
     {ErrorCode::kNxfmfcHardware, "NXFMFC_HARDWARE", "hardware error", {{{kNiciraVendor, 1, 2, 5, 256}, {kNiciraVendor, 3, 6, 12, 0}}}},
     {ErrorCode::kNxfmfcBadTableId, "NXFMFC_BAD_TABLE_ID", "no such table in the command field", {{{kNiciraVendor, 1, 2, 5, 257}, {kNiciraVendor, 3, 6, 13, 0}}}},
     {ErrorCode::kNxfmfcInvalidTlvField, "NXFMFC_INVALID_TLV_FIELD", "no such tunnel option", {{{kNiciraVendor, 1, 2, 1, 536}, {kNiciraVendor, 3, 6, 37, 0}}}},
+    {ErrorCode::kNxttmfcInvalidTlvDel, "NXTTMFC_INVALID_TLV_DEL", "a flow uses the mapping", {{{kNiciraVendor, 1, 2, 1, 537}, {kNiciraVendor, 3, 6, 38, 0}}}},
     {ErrorCode::kGmfcGroupExists, "OFPGMFC_GROUP_EXISTS", "group exists", {{{kNiciraVendor, 1, 1, 6, 0}, {0, 2, 6, 6, 0}}}},
     {ErrorCode::kGmfcInvalidGroup, "OFPGMFC_INVALID_GROUP", "invalid group", {{{kNiciraVendor, 1, 1, 6, 1}, {0, 2, 6, 6, 1}}}},
     {ErrorCode::kGmfcWeightUnsupported, "OFPGMFC_WEIGHT_UNSUPPORTED", "unequal weights not supported", {{{kNiciraVendor, 1, 1, 6, 2}, {0, 2, 6, 6, 2}}}},

@@ -96,6 +96,7 @@ enum class ErrorCode : std::uint8_t {
     kNxfmfcHardware,         ///< NXFMFC_HARDWARE: hardware error
     kNxfmfcBadTableId,       ///< NXFMFC_BAD_TABLE_ID: no such table in the command field
     kNxfmfcInvalidTlvField,  ///< NXFMFC_INVALID_TLV_FIELD: no such tunnel option
+    kNxttmfcInvalidTlvDel,   ///< NXTTMFC_INVALID_TLV_DEL: a flow uses the mapping that is to be removed
     kGmfcGroupExists,        ///< OFPGMFC_GROUP_EXISTS: group exists
     kGmfcInvalidGroup,       ///< OFPGMFC_INVALID_GROUP: invalid group
     kGmfcWeightUnsupported,  ///< OFPGMFC_WEIGHT_UNSUPPORTED: unequal weights not supported

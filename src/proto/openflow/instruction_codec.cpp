@@ -106,6 +106,8 @@ void decode_instructions(Reader in, Version version, ActionList& out) {
 }
 
 void decode_flow_actions(Reader in, Version version, ActionList& out) {
+    // Whole messages of such a kind are a multiple of 8 bytes long.
+    if (in.left() % 8 != 0) fail(E::kBrcBadLen, "actions or instructions of {} bytes", in.left());
     if (version == Version::k10) {
         decode_actions(in.sub(in.left(), E::kBacBadLen), {version, 0}, out);
     } else {

@@ -65,23 +65,31 @@ const Order& order() {
     return kOrder;
 }
 
-struct Codes {
-    ErrorCode unknown, length, mask, value, wildcards;
-};
-constexpr Codes codes_of(OxmUse use) {
-    if (use == OxmUse::kMatch) {
-        return {ErrorCode::kBmcBadField, ErrorCode::kBmcBadLen, ErrorCode::kBmcBadMask,
-                ErrorCode::kBmcBadValue, ErrorCode::kBmcBadWildcards};
+/// What a field that is not known means, by where it stands.
+ErrorCode unknown_field(OxmUse use, const OxmHead& head) {
+    switch (use) {
+        case OxmUse::kSetField:
+            return head.bad_length && head.length > 0 ? ErrorCode::kBacBadSetLen : ErrorCode::kBacBadSetType;
+        case OxmUse::kNxmHeader:
+            return ErrorCode::kBacBadSetType;
+        case OxmUse::kMatch:
+        case OxmUse::kHeader:
+            break;
     }
-    return {ErrorCode::kBacBadSetType, ErrorCode::kBacBadSetLen, ErrorCode::kBacBadSetMask,
-            ErrorCode::kBacBadSetArgument, ErrorCode::kBacBadSetMask};
+    return ErrorCode::kBmcBadField;
 }
 
-/// vlan_vid and vlan_tci masks follow special rules; others with FieldMask::kFull take any.
-bool mask_allowed(const FieldInfo& info, U128 mask) {
-    if (mask.is_zero() || mask == low_mask(static_cast<unsigned>(info.oxm.front().length) * 8)) return true;
-    if ((mask & field_value_mask(info)) == field_value_mask(info)) return true;
-    return info.mask != FieldMask::kNone;
+/// Only masks of no or all bytes for fields that take none; any for others (vlan_vid and vlan_tci have rules
+/// of their own).
+bool mask_allowed(const FieldInfo& info, U128 mask, std::size_t width) {
+    return info.mask != FieldMask::kNone || mask.is_zero() ||
+           mask == low_mask(static_cast<unsigned>(width) * 8);
+}
+
+/// Values that fit but mean nothing.
+bool value_allowed(const FieldInfo& info, U128 value) {
+    return info.loc.word != key::kNshMdtype.word || info.loc.shift != key::kNshMdtype.shift ||
+           value.lo == 1 || value.lo == 2;
 }
 
 bool is_cookie(std::span<const std::uint8_t> entry) {
@@ -114,8 +122,29 @@ void write_wide(Writer& out, U128 value, std::size_t length) {
         out.u8((value >> static_cast<unsigned>(8 * i)).lo & 0xff);
 }
 
-OxmHead read_oxm_head(Reader& in, OxmUse use, bool unmapped) {
-    const Codes codes = codes_of(use);
+namespace {
+
+U128 read_long(Reader& in, std::size_t width, std::string_view name) {
+    for (; width > 16; --width) {
+        if (in.u8() != 0) fail(ErrorCode::kBacBadSetArgument, "{}: a value of more than 16 bytes", name);
+    }
+    return read_wide(in, width);
+}
+
+/// Bytes without leading zeros.
+std::uint8_t significant(U128 value) {
+    std::uint8_t size = 0;
+    for (; !value.is_zero(); value = value >> 8)
+        ++size;
+    return size;
+}
+
+}  // namespace
+
+OxmHead read_oxm_head(Reader& whole, OxmUse use) {
+    const bool nxm = use == OxmUse::kNxmHeader;
+    if (!nxm && whole.left() < 4) fail(ErrorCode::kBmcBadLen, "a field's header of {} bytes", whole.left());
+    Reader in = whole.sub(4);
     const std::uint16_t clazz = in.u16();
     const std::uint8_t field_mask = in.u8();
     OxmHead head;
@@ -123,44 +152,69 @@ OxmHead read_oxm_head(Reader& in, OxmUse use, bool unmapped) {
     head.length = in.u8();
     std::uint32_t experimenter = 0;
     if (clazz == kExperimenterClass) {
-        if (head.length < 4) fail(codes.length, "experimenter field of {} bytes", head.length);
-        experimenter = in.u32();
+        if (nxm) fail(ErrorCode::kBacBadSetType, "an experimenter's field");
+        if (head.length < 4 || whole.left() < 4) {
+            fail(ErrorCode::kBmcBadLen, "experimenter field of {} bytes", head.length);
+        }
+        experimenter = whole.u32();
         head.length = static_cast<std::uint8_t>(head.length - 4);
     }
     const auto number = static_cast<std::uint8_t>(field_mask >> 1);
-    head.field = field_by_oxm(clazz, number, experimenter);
-    if (head.field == kNoField || is_tun_metadata(field_info(head.field))) {
-        if (!unmapped) head.field = kNoField;
-        return head;
-    }
-    const auto& info = field_info(head.field);
+    const FieldId id = field_by_oxm(clazz, number, experimenter);
+    if (id == kNoField) return head;
+    const auto& info = field_info(id);
+    // tun_metadataN is as long as its value needs; what it stands for says the TLV table.
+    const unsigned length = head.has_mask ? head.length / 2U : head.length;
+    bool fits = is_tun_metadata(info) && length <= 124;
     for (const auto& header : info.oxm) {
-        if (header.clazz != clazz || header.field != number || header.experimenter != experimenter) continue;
-        const unsigned expected = header.length * (head.has_mask ? 2U : 1U);
-        if (head.length != expected) {
-            fail(codes.length, "{}: length {}, not {}", info.name, head.length, expected);
-        }
+        fits |= header.clazz == clazz && header.field == number && header.experimenter == experimenter &&
+                header.length == length;
     }
+    if (fits) head.field = id;
+    head.bad_length = !fits;
     return head;
 }
 
 OxmEntry read_oxm_entry(Reader& in, OxmUse use) {
-    const Codes codes = codes_of(use);
     const OxmHead head = read_oxm_head(in, use);
-    if (head.field == kNoField) fail(codes.unknown, "unknown field");
-    const auto& info = field_info(head.field);
     const std::size_t width = head.has_mask ? head.length / 2U : head.length;
-    OxmEntry entry;
-    entry.field = head.field;
-    entry.has_mask = head.has_mask;
-    entry.value = read_wide(in, width);
-    const U128 bits = field_value_mask(info);
-    entry.mask = head.has_mask ? read_wide(in, width) : low_mask(static_cast<unsigned>(width) * 8);
-    if (!(entry.value & ~entry.mask).is_zero()) {
-        fail(codes.wildcards, "{}: value has bits outside the mask", info.name);
+    if (use == OxmUse::kSetField && head.field == kNoField) fail(unknown_field(use, head), "unknown field");
+    if (use == OxmUse::kMatch && head.field != kNoField && is_tun_metadata(field_info(head.field))) {
+        fail(ErrorCode::kNxfmfcInvalidTlvField, "{} is not mapped", field_info(head.field).name);
     }
-    if (!mask_allowed(info, entry.mask)) fail(codes.mask, "{} takes no mask", info.name);
-    if (!(entry.value & ~bits).is_zero()) fail(codes.value, "{}: value too large", info.name);
+    if (head.length > in.left())
+        fail(ErrorCode::kBmcBadLen, "field of {} bytes, {} left", head.length, in.left());
+    Reader payload = in.sub(head.length, ErrorCode::kBmcBadLen);
+    Reader mask_bytes = payload;
+    if (head.has_mask) {
+        // The mask is right behind the value; an odd length leaves a byte.
+        mask_bytes.skip(width);
+        for (std::size_t i = 0; i < width; ++i) {
+            if ((payload.rest()[i] & ~mask_bytes.rest()[i]) != 0) {
+                fail(ErrorCode::kBmcBadWildcards, "value has bits outside the mask");
+            }
+        }
+    }
+    if (head.field == kNoField) fail(unknown_field(use, head), "unknown field");
+    const auto& info = field_info(head.field);
+    if (is_tun_metadata(info)) {
+        const U128 value = read_long(payload, width, info.name);
+        return {head.field, value, head.has_mask ? read_long(mask_bytes, width, info.name) : low_mask(128),
+                head.has_mask};
+    }
+    OxmEntry entry{head.field, read_wide(payload, width), low_mask(static_cast<unsigned>(width) * 8),
+                   head.has_mask};
+    const U128 bits = field_value_mask(info);
+    if (head.has_mask) entry.mask = read_wide(mask_bytes, width);
+    if (use == OxmUse::kMatch && !mask_allowed(info, entry.mask, width)) {
+        fail(ErrorCode::kBmcBadMask, "{} takes no mask", info.name);
+    }
+    if (!(entry.value & ~bits).is_zero() || !value_allowed(info, entry.value)) {
+        fail(use == OxmUse::kMatch ? ErrorCode::kBmcBadValue : ErrorCode::kBacBadSetArgument,
+             "{}: value too large", info.name);
+    }
+    // A mask of the field's bits, but not of all its bytes, is kept as one.
+    entry.has_mask = entry.mask != low_mask(static_cast<unsigned>(width) * 8);
     entry.mask = entry.mask & bits;
     return entry;
 }
@@ -173,7 +227,10 @@ void write_oxm_head(Writer& out, const OxmHeader& header, bool has_mask) {
     if (vendor != 0) out.u32(header.experimenter);
 }
 
-void write_oxm_entry(Writer& out, const OxmHeader& header, U128 value, U128 mask, bool has_mask) {
+void write_oxm_entry(Writer& out, const OxmHeader& wanted, U128 value, U128 mask, bool has_mask) {
+    OxmHeader header = wanted;
+    // tun_metadataN takes no more bytes than it needs.
+    if (header.length == 124) header.length = significant(has_mask ? mask : value);
     write_oxm_head(out, header, has_mask);
     write_wide(out, value, header.length);
     if (has_mask) write_wide(out, mask, header.length);
@@ -230,7 +287,7 @@ void drop_unmet(Match& match) {
     FlowKey keep;
     keep.word[key::kIpFrag.word] = 0;
     for (const auto& info : all_fields()) {
-        if (info.loc.bits == 0) {
+        if (is_tun_metadata(info)) {
             for (unsigned i = 0; i < key::kTunMetadataWords; ++i)
                 keep.word[key::kTunMetadataWord + i] = ~std::uint64_t{0};
         } else if (prereq_ok(info.prereq, match)) {

@@ -23,17 +23,22 @@ struct OxmEntry {
     U128 value, mask;
     bool has_mask = false;
 };
-/// What an entry is part of decides the error codes.
-enum class OxmUse : std::uint8_t { kMatch, kAction };
+/// What an entry or header is part of decides the error codes.
+enum class OxmUse : std::uint8_t {
+    kMatch,
+    kSetField,   ///< the entry of set_field and reg_load2
+    kHeader,     ///< a header of 4 or 8 bytes: move, push, pop, output_reg2, ...
+    kNxmHeader,  ///< a header of 4 bytes: load, learn, multipath, ...
+};
 
 /// Reads the header (and experimenter id) of one entry; `length` is that of value plus mask.
 struct OxmHead {
     FieldId field = kNoField;
     bool has_mask = false;
     std::uint8_t length = 0;
+    bool bad_length = false;  ///< the field is known, but not with this length: `field` is kNoField
 };
-/// `unmapped`: tun_metadataN counts as known though no TLV may be mapped to it.
-OxmHead read_oxm_head(Reader& in, OxmUse use, bool unmapped = false);
+OxmHead read_oxm_head(Reader& in, OxmUse use);
 OxmEntry read_oxm_entry(Reader& in, OxmUse use);
 
 /// Header as 4 or 8 bytes. `length` is that of the value; doubled when masked.

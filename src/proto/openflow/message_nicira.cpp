@@ -114,6 +114,8 @@ CtTuple read_tuple(Reader& in) {
             default:
                 continue;  // as OVS: parts that are not known are skipped
         }
+        // OVS counts the padding of a 16-bit value.
+        if (!value.empty()) value.skip(std::min<std::size_t>(value.left(), 2));
         value.end();
     }
     return tuple;
@@ -122,7 +124,11 @@ void write_tuple(Writer& out, const CtTuple& tuple) {
     if (tuple.source) write_property(out, kSource, [&] { write_wide(out, *tuple.source, 16); });
     if (tuple.target) write_property(out, kTarget, [&] { write_wide(out, *tuple.target, 16); });
     const auto put16 = [&out](std::uint16_t type, std::optional<std::uint16_t> value) {
-        if (value) write_property(out, type, [&] { out.u16(*value); });
+        if (!value) return;
+        write_property(out, type, [&] {
+            out.u16(*value);
+            out.zeros(2);
+        });
     };
     put16(kSourcePort, tuple.source_port);
     put16(kTargetPort, tuple.target_port);

@@ -219,6 +219,8 @@ inline void add_session(std::vector<Body>& out) {
     }
     out.push_back(TlvTableMod{TlvTableMod::Command::kAdd, {{0xffff, 1, 4, 0}, {0x102, 0x80, 8, 1}}});
     out.push_back(TlvTableReply{256, 64, {{0xffff, 1, 4, 0}}});
+    out.push_back(IpfixStatsRequest{false});
+    out.push_back(IpfixStatsRequest{true});
     CtFlush flush;
     flush.ip_proto = 6;
     flush.zone = 3;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// A capture of OVN and Open vSwitch (tests/data/ovn-trace): every message decodes, encodes to the same bytes,
+// and its flows read as ovs-ofctl prints them.
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+
+#include <fmt/ranges.h>
+
+#include <gtest/gtest.h>
+
+#include "flow/action_text.hpp"
+#include "flow/flow_text.hpp"
+#include "flow/match_text.hpp"
+#include "proto/openflow/codec.hpp"
+
+namespace sluice::openflow {
+namespace {
+
+/// Content of a file of the capture; empty if it can't be read.
+std::string unpack(const std::string& name) {
+    const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
+    const std::string path = (root / "tests/data/ovn-trace" / (name + ".xz")).string();
+    std::string content;
+    if (FILE* pipe = popen(("timeout 60 xz -dc '" + path + "'").c_str(), "r")) {
+        char buffer[65536];
+        while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
+            content.append(buffer, n);
+        pclose(pipe);
+    }
+    return content;
+}
+
+std::vector<Bytes> capture() {
+    const std::string content = unpack("of.bin");
+    FrameReader reader;
+    reader.append({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
+    std::vector<Bytes> frames;
+    while (auto frame = reader.next())
+        frames.emplace_back(frame->begin(), frame->end());
+    return frames;
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+    return fmt::format("{:02x}", fmt::join(bytes, ""));
+}
+
+void expect_same_bytes(std::span<const std::uint8_t> frame, unsigned& bundled) {
+    const auto message = decode(frame);
+    ASSERT_TRUE(message) << error_name(message.error().code) << " " << message.error().detail << "\n"
+                         << hex(frame);
+    const auto again = encode(*message);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(hex(*again), hex(frame)) << message_name(message->body);
+    if (const auto* add = std::get_if<BundleAdd>(&message->body)) {
+        ++bundled;
+        expect_same_bytes(add->message, bundled);
+    }
+}
+
+TEST(OvnTrace, decodes_and_encodes_byte_for_byte) {
+    const auto frames = capture();
+    ASSERT_GT(frames.size(), 1400U);
+    unsigned bundled = 0;
+    for (const auto& frame : frames)
+        expect_same_bytes(frame, bundled);
+    EXPECT_EQ(bundled, 1054U);
+}
+
+/// A flow-mod as ovs-ofctl prints it after the head.
+std::string describe(const FlowMod& mod) {
+    constexpr std::string_view kCommands[] = {"ADD", "MOD", "MOD_STRICT", "DEL", "DEL_STRICT"};
+    std::string out{kCommands[static_cast<std::size_t>(mod.command)]};
+    out += ' ';
+    if (mod.table != 0) out += fmt::format("table:{} ", mod.table);
+    const std::string match = format_match(mod.match);
+    if (mod.priority != 0x8000) out += fmt::format("priority={}{}", mod.priority, match.empty() ? "" : ",");
+    out += match;
+    if (out.back() != ' ') out += ' ';
+    if (mod.new_cookie != 0 && mod.new_cookie != ~std::uint64_t{0}) {
+        out += fmt::format("cookie:0x{:x} ", mod.new_cookie);
+    }
+    if (mod.cookie_mask != 0) out += fmt::format("cookie:0x{:x}/0x{:x} ", mod.cookie, mod.cookie_mask);
+    if (mod.idle_timeout_s != 0) out += fmt::format("idle:{} ", mod.idle_timeout_s);
+    if (mod.hard_timeout_s != 0) out += fmt::format("hard:{} ", mod.hard_timeout_s);
+    if (mod.out_port != OfPort::kAny) out += fmt::format("out_port:{} ", to_int(mod.out_port));
+    if (mod.importance != 0) out += fmt::format("importance:{} ", mod.importance);
+    out += format_flow_flags(mod.flags);
+    return out + "actions=" + format_actions(mod.actions);
+}
+
+/// The flow-mods of a message: itself, or what a bundle carries.
+void collect(std::span<const std::uint8_t> frame, std::vector<std::string>& out) {
+    const auto message = decode(frame);
+    ASSERT_TRUE(message);
+    if (const auto* add = std::get_if<BundleAdd>(&message->body)) return collect(add->message, out);
+    if (const auto* mod = std::get_if<FlowMod>(&message->body)) out.push_back(describe(*mod));
+}
+
+TEST(OvnTrace, flows_read_as_ovs_prints_them) {
+    std::vector<std::string> ours;
+    for (const auto& frame : capture())
+        collect(frame, ours);
+    std::vector<std::string> theirs;
+    std::istringstream text{unpack("of.txt")};
+    for (std::string line; std::getline(text, line);) {
+        const auto head = line.find("): ");
+        if (line.starts_with("OFPT_FLOW_MOD") && head != line.npos) theirs.push_back(line.substr(head + 3));
+    }
+    ASSERT_GT(theirs.size(), 1000U);
+    ASSERT_EQ(ours.size(), theirs.size());
+    for (std::size_t i = 0; i < ours.size(); ++i)
+        EXPECT_EQ(ours[i], theirs[i]);
+}
+
+}  // namespace
+}  // namespace sluice::openflow
