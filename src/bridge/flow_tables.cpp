@@ -51,6 +51,7 @@ FlowTables::FlowTables(pipeline::Datapath& datapath, pipeline::Program& program)
 FlowTables::~FlowTables() {
     if (in_transaction_) rollback();
     on_removed_ = nullptr;
+    on_changed_ = nullptr;  // whoever listened may be gone
     remove_hidden();
     clear();
     commit();

@@ -499,7 +499,8 @@ Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, 
     flush_pending(set, group);  // what the clone sends comes after what was sent before
     copies.count = 0;
     copies.parent = &set;
-    copies.done = copies.punted = copies.sent = copies.failed = copies.gone = copies.exited = copies.metered = 0;
+    copies.done = copies.punted = copies.sent = copies.failed = copies.gone = copies.exited = copies.metered =
+        0;
     copies.paused = copies.bare = copies.retyped = 0;
     Group all;
     for (unsigned g = 0; g < group.count; ++g) {

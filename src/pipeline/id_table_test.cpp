@@ -33,6 +33,9 @@ TEST(IdTable, an_object_is_seen_from_its_version_to_its_end) {
     table.remove(added);
     datapath.publish();
     EXPECT_EQ(table.find(7, datapath.version()), nullptr);
+    while (datapath.rcu().reclaim() !=
+           0) {  // before the table goes: what was removed is still unlinked from it
+    }
 }
 
 // A reader pins a version, as a worker does for a burst; every number must be there, alive, in one version.
