@@ -33,9 +33,9 @@ class TokenBucket {
         const std::uint64_t now = tokens_at(now_ms);
         std::uint64_t seen = empty_at_.load(std::memory_order_relaxed);
         for (;;) {
-            const auto since = static_cast<std::int64_t>(now - seen);
-            // Negative: another worker's clock is ahead of this one's.
-            const std::uint64_t level = since < 0 ? 0 : std::min(static_cast<std::uint64_t>(since), size_);
+            // Another worker's clock may be a little ahead of this one's.
+            const bool ahead = seen - now <= std::uint64_t{rate_} * kMostSkewMs;
+            const std::uint64_t level = ahead ? 0 : std::min(now - seen, size_);
             std::uint64_t left = level;
             std::uint32_t refused = 0;
             for (unsigned i = 0; i < count; ++i) {
@@ -52,6 +52,7 @@ class TokenBucket {
     std::uint32_t rate() const noexcept { return rate_; }
 
   private:
+    static constexpr std::uint64_t kMostSkewMs = 10'000;
     std::uint64_t tokens_at(std::uint64_t now_ms) const noexcept { return now_ms * rate_; }
 
     const std::uint32_t rate_;
