@@ -22,22 +22,20 @@
 
 namespace sluice::openflow {
 
-using BodyVariant =
-    std::variant<Hello, ErrorMessage, EchoRequest, EchoReply, FeaturesRequest, FeaturesReply,
-                 GetConfigRequest, GetConfigReply, SetConfig, PacketIn, FlowRemoved, PortStatus, PacketOut,
-                 FlowMod, GroupMod, PortMod, TableMod, MeterMod, BarrierRequest, BarrierReply,
-                 QueueConfigRequest, QueueConfigReply, RoleRequest, RoleReply, RoleStatus, GetAsyncRequest,
-                 GetAsyncReply, SetAsync, TableStatus, RequestForward, BundleControl, BundleAdd, DescRequest,
-                 DescReply, FlowStatsRequest, FlowStatsReply, AggregateRequest, AggregateReply,
-                 TableStatsRequest, TableStatsReply, PortStatsRequest, PortStatsReply, QueueStatsRequest,
-                 QueueStatsReply, GroupStatsRequest, GroupStatsReply, GroupDescRequest, GroupDescReply,
-                 GroupFeaturesRequest, GroupFeaturesReply, MeterStatsRequest, MeterStatsReply,
-                 MeterConfigRequest, MeterConfigReply, MeterFeaturesRequest, MeterFeaturesReply,
-                 TableFeaturesRequest, TableFeaturesReply, TableDescRequest, TableDescReply, PortDescRequest,
-                 PortDescReply, FlowMonitorRequest, FlowMonitorReply, FlowMonitorCancel, FlowMonitorPaused,
-                 FlowMonitorResumed, SetFlowFormat, FlowModTableId, SetPacketInFormat, SetControllerId,
-                 FlowAge, TlvTableMod, TlvTableRequest, TlvTableReply, Resume, CtFlushZone, CtFlush,
-                 IpfixStatsRequest>;
+using BodyVariant = std::variant<
+    Hello, ErrorMessage, EchoRequest, EchoReply, FeaturesRequest, FeaturesReply, GetConfigRequest,
+    GetConfigReply, SetConfig, PacketIn, FlowRemoved, PortStatus, PacketOut, FlowMod, GroupMod, PortMod,
+    TableMod, MeterMod, BarrierRequest, BarrierReply, QueueConfigRequest, QueueConfigReply, RoleRequest,
+    RoleReply, RoleStatus, GetAsyncRequest, GetAsyncReply, SetAsync, TableStatus, RequestForward,
+    BundleControl, BundleAdd, DescRequest, DescReply, FlowStatsRequest, FlowStatsReply, AggregateRequest,
+    AggregateReply, TableStatsRequest, TableStatsReply, PortStatsRequest, PortStatsReply, QueueStatsRequest,
+    QueueStatsReply, GroupStatsRequest, GroupStatsReply, GroupDescRequest, GroupDescReply,
+    GroupFeaturesRequest, GroupFeaturesReply, MeterStatsRequest, MeterStatsReply, MeterConfigRequest,
+    MeterConfigReply, MeterFeaturesRequest, MeterFeaturesReply, TableFeaturesRequest, TableFeaturesReply,
+    TableDescRequest, TableDescReply, PortDescRequest, PortDescReply, FlowMonitorRequest, FlowMonitorReply,
+    FlowMonitorCancel, FlowMonitorPaused, FlowMonitorResumed, SetFlowFormat, FlowModTableId,
+    SetPacketInFormat, SetControllerId, FlowAge, TlvTableMod, TlvTableRequest, TlvTableReply, Resume,
+    CtFlushZone, CtFlush, IpfixStatsRequest>;
 
 /// One message's body. A class so that copying, moving and destroying 79 kinds is compiled once
 /// (message.cpp) and not in every file that holds a message.
