@@ -10,6 +10,7 @@ start_both
 watch() {
     local name=$1 version=$2 watched=$3 command=$4 text=()
     for side in ours ovs; do
+        # shellcheck disable=SC2086  # words, on purpose
         inside timeout 20 ovs-ofctl -O "$version" --detach --no-chdir --pidfile="$T/$side/monitor.pid" \
             --unixctl="$T/$side/monitor.ctl" monitor br0 $watched >"$T/$side/monitor.out" 2>&1
         me() { inside timeout 10 ovs-appctl -t "$T/$side/monitor.ctl" ofctl/send "$@" >/dev/null; }
@@ -86,5 +87,6 @@ for command in 'add-tlv-map br0 {class=0xffff,type=1,len=4}->tun_metadata0' 'dum
     'dump-tlv-map br0' 'del-tlv-map br0 {class=0xffff,type=1,len=4}->tun_metadata0' 'dump-tlv-map br0' 'del-tlv-map br0' 'dump-tlv-map br0' \
     'ct-flush-zone br0 5' 'ct-flush br0 zone=5' 'ct-flush br0 ct_nw_src=10.0.0.1,ct_nw_proto=6,ct_tp_dst=80' 'get-frags br0' 'set-frags br0 drop' 'get-frags br0' \
     'set-frags br0 nx-match' 'get-frags br0' 'set-frags br0 normal' 'dump-ipfix-bridge br0' 'dump-ipfix-flow br0'; do
+    # shellcheck disable=SC2086  # words, on purpose
     same $command
 done

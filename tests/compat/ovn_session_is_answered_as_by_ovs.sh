@@ -13,4 +13,4 @@ while IFS= read -r line; do
     esac
 done <<<"${output:-FAIL the replay says something}"
 expect_match "the replay came to its end" "replies are as in the capture" "$output"
-switch_alive && pass "the switch lives" || fail "the switch lives"
+check "the switch lives" switch_alive
