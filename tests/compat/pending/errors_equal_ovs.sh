@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Thousands of bad messages, over the socket: this switch refuses each with the error that OVS gives; and OVS, running
 # beside, still gives those of tests/data/of_errors.txt.
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/beside_ovs.inc"
+. "$(dirname "$0")/../../lib.sh"
+. "$(dirname "$0")/../beside_ovs.inc"
 start_both
-data=$(dirname "$0")/../data
+data=$(dirname "$0")/../../data
 check() { inside timeout 200 "$PYTHON" "$data/of_errors.py" check "$T/$side/br0.mgmt" "$@" 2>&1 | cut -c 1-200; }
 side=ours
 expect_eq "the errors of this switch are those of the table" "" "$(check "$data/of_errors.txt")"
