@@ -81,14 +81,21 @@ packets_by_command() {
     for file in p1 p2-tx p2-rx; do frames "$T/$side/$file.pcap"; done
     vs --columns=name,admin_state,link_state,link_speed,duplex,mtu,ifindex,status,error,ofport find interface type=dummy name=p2
 }
+# Both switches tell OpenFlow and the database of a port's new state a moment after the command's reply.
+shown_down() { of show br0 | grep -A1 "($1)" | grep -q PORT_DOWN; }
+shown_up() { ! shown_down "$1"; }
+stored_down() { [ "$(vs get interface "$1" admin_state)" = down ]; }
 states() {
     bridge
     app netdev-dummy/set-admin-state p1 down
+    until_true 10 shown_down p1
     of show br0 | sed 's/addr:.*//'
+    until_true 10 stored_down p1
     vs get interface p1 admin_state link_state
     app netdev-dummy/set-admin-state p1 sideways
     app netdev-dummy/set-admin-state nosuch up
     app netdev-dummy/set-admin-state up
+    until_true 10 shown_up p1
     of show br0 | sed 's/addr:.*//'
 }
 moved_clock() {
