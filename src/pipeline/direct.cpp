@@ -69,9 +69,10 @@ unsigned Executor::Impl::run_direct_normal(const Topology::Bridge& bridge, const
         const std::uint16_t type = load_be16(bytes + 12);
         constexpr std::uint64_t kMulticast = std::uint64_t{1} << 40;
         run[i] = kNoRun;
-        if (__builtin_expect(
-                packets[i]->data_len < 14 || type == 0x8100 || type == 0x88a8 || ((to | from) & kMulticast),
-                0))
+        if (__builtin_expect(packets[i]->data_len < 14 || type == 0x8100 || type == 0x88a8 ||
+                                 ((to | from) & kMulticast) ||
+                                 to == from,  // its source is learned before its destination is looked up
+                             0))
             continue;
         if (runs == 0 || dst[runs - 1] != to || src[runs - 1] != from) {
             dst[runs] = to;
