@@ -100,6 +100,16 @@ void Subtable::remove(Rule& rule) {
     link->store(rule.next.load(std::memory_order_relaxed), std::memory_order_release);
 }
 
+const Rule* Subtable::first(std::uint64_t hash) const noexcept {
+    const Slots& slots = *slots_.read();
+    for (std::size_t i = hash & slots.mask;; i = (i + 1) & slots.mask) {
+        const auto slot_hash = slots.slot[i].hash.load(std::memory_order_acquire);
+        if (slot_hash == 0) return nullptr;
+        if (slot_hash != hash) continue;
+        if (const Rule* rule = slots.slot[i].head.load(std::memory_order_acquire)) return rule;
+    }
+}
+
 Rule* Subtable::find(const FlowKey& key, std::uint64_t hash, Version version) const noexcept {
     const Slots& slots = *slots_.read();
     for (std::size_t i = hash & slots.mask;; i = (i + 1) & slots.mask) {

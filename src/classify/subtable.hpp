@@ -47,6 +47,8 @@ class Subtable {
     }
     /// Best visible rule for a key of this hash, or nullptr.
     Rule* find(const FlowKey& key, std::uint64_t hash, Version version) const noexcept;
+    /// Some rule of this hash, to be fetched ahead of find(); nullptr: find() would find none.
+    const Rule* first(std::uint64_t hash) const noexcept;
     /// The visible rule of this priority whose values are those of `words` (the shape's words), or nullptr.
     Rule* find_exact(const WordMatch* words, std::uint16_t priority, Version version) const noexcept;
     bool has_shape(const WordMatch* words, std::size_t count) const noexcept;

@@ -375,8 +375,21 @@ void Table::lookup_batch(FlowKey* keys, const std::uint8_t* index, unsigned coun
         }
         open_count = kept;
         if (open_count == 0) break;
+        // Slot, rule and the rule's match lie apart: each is fetched for all before the next is asked for.
+        const Rule* head[32];
+        std::uint8_t likely[32];
+        unsigned likely_count = 0;
         for (unsigned i = 0; i < open_count; ++i) {
             const unsigned at = open[i];
+            head[at] = entry.subtable->first(hash[at]);
+            if (!head[at]) continue;
+            __builtin_prefetch(head[at]);
+            likely[likely_count++] = static_cast<std::uint8_t>(at);
+        }
+        for (unsigned i = 0; i < likely_count; ++i)
+            __builtin_prefetch(head[likely[i]]->match.words.data());
+        for (unsigned i = 0; i < likely_count; ++i) {
+            const unsigned at = likely[i];
             Rule* rule = entry.subtable->find(keys[index[at]], hash[at], version);
             if (rule && (!result[at] || rule->priority > result[at]->priority)) result[at] = rule;
         }

@@ -110,6 +110,14 @@ struct Op {
     std::unique_ptr<ActionProgram> nested;  ///< clone, write_actions
 };
 
+/// What Executor::run_simple() needs of a program that consists of sets of fields, dec_ttl and outputs, with
+/// a goto_table or a resubmit to a table as its last op at most.
+struct SimpleProgram {
+    bool valid = false;       ///< it is one
+    bool headers = false;     ///< reads or writes some: they must be parsed
+    classify::WordSet words;  ///< key words it reads and writes
+};
+
 struct ActionProgram {
     ActionList source;  ///< as given; printed by dump-flows and trace
     std::vector<Op> ops;
@@ -117,6 +125,7 @@ struct ActionProgram {
     bool refers = false;                              ///< names a group or meter, nested lists too
     std::vector<classify::Conjunction> conjunctions;  ///< of a conjunctive flow, which has no ops
     bool learns = false;                              ///< some op, nested ones too, is kLearn
+    SimpleProgram simple;
 };
 
 /// Compiles; fails with a sentence for actions this version does not execute.

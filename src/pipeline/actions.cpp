@@ -94,6 +94,7 @@ void Executor::Impl::change(PacketSet& set, unsigned i, const Op& op, U128 value
 void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const ActionProgram& program) noexcept {
     const Action* last = nullptr;
     const bool tail = path.tail;
+    const unsigned whole = group.count;
     for (const Op& op : program.ops) {
         path.tail = tail && &op == &program.ops.back();
         const std::uint32_t stopped = set.paused;
@@ -112,6 +113,8 @@ void Executor::Impl::execute(PacketSet& set, Group group, Path& path, const Acti
         }
     }
     path.tail = tail;
+    // Those that left the list midway have not got what the others got.
+    if (group.count != whole) path.uniform = {};
 }
 
 void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
@@ -473,6 +476,8 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
     if (overlaid) words |= learned.read_words(path.bridge->index, table);
     prepare(set, group, path, words);
     ensure_lines(set, group, path, 1);
+    const Path before = path;
+    Group joined;
     for (unsigned g = 0; g < group.count; ++g) {
         FlowKey& key = set.key[group.index[g]];
         const auto real = key.get(key::kInPort);
@@ -480,16 +485,16 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
         Group one;
         one.count = 1;
         one.index[0] = group.index[g];
-        const std::uint32_t fragments = hide_fragment_ports(set, one, path, words);
+        Path taken = before;
+        const std::uint32_t fragments = hide_fragment_ports(set, one, taken, words);
         classify::Rule* found = lookup ? lookup->lookup(key, version) : nullptr;
-        if (overlaid) add_learned(set, one, path, &found);
+        if (overlaid) add_learned(set, one, taken, &found);
         const auto* rule = static_cast<const Rule*>(found);
         show_fragment_ports(set, fragments);
-        if (trace) trace_lookup(set, one, path, lookup);
+        if (trace) trace_lookup(set, one, taken, lookup);
         key.set(key::kInPort, real);
-        Path taken = path;
         run_rule(set, one, taken, rule, Entry::kResubmit);
-        path.join(taken);
+        join(set, joined, path, one, taken);
     }
 }
 

@@ -359,12 +359,42 @@ class Compiler {
     const Action* source_ = nullptr;
 };
 
+SimpleProgram simplify(const ActionProgram& program) {
+    SimpleProgram simple;
+    for (const Op& op : program.ops) {
+        const bool last = &op == &program.ops.back();
+        switch (op.code) {
+            case OpCode::kSetField:
+                simple.headers |= op.part != HeaderPart::kNone || op.prereq != Prereq::kNone;
+                simple.words.add(op.loc);
+                break;
+            case OpCode::kDecTtl:
+                simple.headers = true;
+                break;
+            case OpCode::kOutput:
+                simple.words.add(key::kInPort);
+                break;
+            case OpCode::kGoto:
+                if (!last) return {};
+                break;
+            case OpCode::kResubmit:
+                if (!last || op.flag || OfPort{op.arg} != OfPort::kInPort) return {};
+                break;
+            default:
+                return {};
+        }
+    }
+    simple.valid = program.conjunctions.empty();
+    return simple;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions) {
     auto program = std::make_unique<ActionProgram>();
     program->source = actions;
     if (auto ok = Compiler(*program).run(); !ok) return ok.error();
+    program->simple = simplify(*program);
     return program;
 }
 

@@ -136,6 +136,7 @@ void Datapath::remove_executor(Executor* executor) {
     drain(~std::size_t{0}, [](PuntRecord& record) { rte_pktmbuf_free(record.packet); });
     std::erase(executors_, executor);
     // Its counters stay part of the sums: the control thread's executor inherits them.
+    executor->settle_counts();
     control_->absorb(*executor);
     rcu_.retire([executor] { delete executor; });
 }

@@ -72,6 +72,7 @@ Executor::Impl::Impl(Datapath& datapath, unsigned queue)
     touched.reserve(kMaxPorts);
     patch_queue.reserve(4096);
     staged.reserve(1024);
+    own_caches.reserve(kMaxBridges);
     sets.reserve(256);
     for (int i = 0; i < 2; ++i)
         sets.push_back(std::make_unique<PacketSet>());
@@ -109,6 +110,10 @@ SpscRing<LearnRecord>& Executor::learns() {
 std::uint64_t Executor::table_misses(unsigned bridge, std::uint8_t table) const {
     const Counter* list = impl_->table_misses[bridge].load(std::memory_order_acquire);
     return list ? list[table].read() : 0;
+}
+
+void Executor::settle_counts() noexcept {
+    impl_->settle_counts();
 }
 
 void Executor::set_cache_entries(unsigned entries) noexcept {
@@ -170,12 +175,24 @@ PacketSet& Executor::Impl::push_set() {
     return *sets[set_depth++];
 }
 
+/// What hits of flow caches left pending goes to the rules before the moment, the version or the topology is
+/// another one, so before anything that counts could be freed.
+void Executor::Impl::settle_counts() noexcept {
+    for (FlowCache* cache : own_caches)
+        cache->settle();
+    counts_pending = false;
+}
+
 void Executor::Impl::begin(std::uint64_t now) noexcept {
+    const Topology* next_topology = dp.topology();
+    const std::uint64_t handled = learned.empty() ? 0 : events_handled.load(std::memory_order_acquire);
+    const Version next_version = dp.version();
+    if (counts_pending && (now != now_ms || next_version != version || next_topology != topology))
+        settle_counts();
     now_ms = now;
     now_s = static_cast<std::uint32_t>(now / 1000);
-    topology = dp.topology();
-    const std::uint64_t handled = learned.empty() ? 0 : events_handled.load(std::memory_order_acquire);
-    version = dp.version();
+    topology = next_topology;
+    version = next_version;
     if (__builtin_expect(handled != 0, 0)) settle_learned(handled);
     vlan_limit = dp.vlan_limit();
     action_set_count = 1;
@@ -186,6 +203,7 @@ void Executor::run(PortIndex port, Packet** packets, unsigned count, std::uint64
     Impl& impl = *impl_;
     impl.begin(now_ms);
     impl.counters.received.add(count);
+    impl.fresh_packets += count;
     forget_queues(packets, count);
     impl.run_burst(port, packets, count, 0);
     impl.run_patch_queue();
@@ -258,6 +276,11 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             run_burst(port, packets + i, 1, crossed);
         return;
     }
+    FlowCache* cache = cache_of(*bridge);
+    if (cache) {
+        count = run_hits(*cache, *ingress, packets, count, crossed);
+        if (count == 0) return;
+    }
     ++packet_number;
     PacketSet& set = push_set();
     init_set(set, packets, count, ingress->ofport);
@@ -282,7 +305,6 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             }
         }
         if (ingress->no_receive_stp) refuse_stp(set, group, path);
-        FlowCache* cache = cache_of(*bridge);
         if (cache) {
             if (set.done != 0) remove_done(set, group);
             run_cached(*cache, set, group, path);
@@ -346,7 +368,7 @@ void Executor::Impl::parse_all(PacketSet& set, const Group& group, Path& path) n
         const Packet* packet = set.packet[i];
         NetworkOffsets at;
         if (__builtin_expect(parse_plain(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
-                                         packet->pkt_len, set.key[i], at),
+                                         packet->pkt_len, set.key[i].word.data(), at),
                              1)) {
             set.next[i] = set.l3[i] = at.l3;
             set.l4[i] = at.l4;
@@ -451,10 +473,11 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
         std::fill_n(found, group.count, nullptr);
     if (overlaid) add_learned(set, group, path, found);
     if (fragments != 0) show_fragment_ports(set, fragments);
-    // Split by rule; the order of packets inside each part is kept.
     const Path before = path;
     std::uint32_t open = group.count == 32 ? ~0U : (1U << group.count) - 1;
-    bool first = true;
+    Group joined;
+    if (!trace) open = run_simple_rules(set, group, path, found, entry, joined);
+    // Split the rest by rule; the order of packets inside each part is kept.
     while (open != 0) {
         const auto* rule = static_cast<const Rule*>(found[__builtin_ctz(open)]);
         Group part;
@@ -466,13 +489,32 @@ void Executor::Impl::run_table(PacketSet& set, const Group& whole, Path& path, s
         }
         Path taken = before;
         run_rule(set, part, taken, rule, entry);
-        if (first) {
-            path = taken;
-        } else {
-            path.join(taken);
-        }
-        first = false;
+        join(set, joined, path, part, taken);
     }
+}
+
+void Executor::Impl::join(PacketSet& set, Group& joined, Path& path, const Group& part,
+                          Path& taken) noexcept {
+    if (joined.count == 0) {
+        path = taken;
+        joined = part;
+        return;
+    }
+    ensure_parsed(set, part, taken, path.parsed);
+    ensure_parsed(set, joined, path, taken.parsed);
+    ensure_lines(set, part, taken, path.lines);
+    ensure_lines(set, joined, path, taken.lines);
+    path.join(taken);
+    // Both agree in themselves on these words; what they wrote since they parted need not be the same.
+    const auto& a = set.key[joined.index[0]].word;
+    const auto& b = set.key[part.index[0]].word;
+    for (unsigned rest = path.lines; rest != 0; rest &= rest - 1) {
+        const auto first = static_cast<unsigned>(__builtin_ctz(rest)) * 8;
+        for (unsigned w = first; w < first + 8; ++w)
+            if (a[w] != b[w]) path.uniform.remove(w);
+    }
+    for (unsigned g = 0; g < part.count; ++g)
+        joined.index[joined.count++] = part.index[g];
 }
 
 /// Puts flows that are still on their way to the tables in the place of rules that they beat.
@@ -535,7 +577,7 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
     if (!trace) {
         count_hit(*rule, group.count, bytes_of(set, group));
         for (unsigned g = 0; recording == &set && g < group.count; ++g)
-            journals[group.index[g]].add_hit(stats.at(rule->stats));
+            note_hit(group.index[g], *rule);
     }
     if (entry != Entry::kFirst) ++path.resubmits;
     const Rule* caller = std::exchange(path.rule, rule);

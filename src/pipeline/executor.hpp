@@ -58,6 +58,7 @@ class Executor {
     FlowCache::Stats cache_stats(unsigned bridge) const noexcept;
 
     // Used by Datapath (control thread).
+    void settle_counts() noexcept;               ///< when it is still: rules get what caches hold back
     void tend_caches();                          ///< gives caches the memory they want
     void ensure_bridge(unsigned bridge);         ///< makes the table counters of a bridge addressable
     void release_punt(PortIndex port) noexcept;  ///< a punt of this port was taken from the ring

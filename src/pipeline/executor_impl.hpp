@@ -55,6 +55,12 @@ struct Executor::Impl {
     void init_set(PacketSet& set, Packet** packets, unsigned count, OfPort in_port) noexcept;
     void run_table(PacketSet& set, const Group& group, Path& path, std::uint8_t table, Entry entry) noexcept;
     void run_rule(PacketSet& set, const Group& group, Path& path, const Rule* rule, Entry entry) noexcept;
+    // simple.cpp: rules of simple programs, packet by packet, and then the tables they lead to, together
+    std::uint32_t run_simple_rules(PacketSet& set, const Group& group, Path& path,
+                                   classify::Rule* const* found, Entry entry, Group& joined) noexcept;
+    const Op* run_simple(PacketSet& set, unsigned i, Path& path, const ActionProgram& program) noexcept;
+    /// Makes `part`, which went its own way, one group again with `joined`: `path` holds for all then.
+    void join(PacketSet& set, Group& joined, Path& path, const Group& part, Path& taken) noexcept;
     void trace_lookup(PacketSet& set, const Group& group, Path& path, const classify::Table* table) noexcept;
     std::uint32_t hide_fragment_ports(PacketSet& set, const Group& group, const Path& path,
                                       const classify::WordSet& words) noexcept;
@@ -76,12 +82,18 @@ struct Executor::Impl {
     unsigned run_direct_normal(const Topology::Bridge& bridge, const PortEntry& ingress, const Rule& rule,
                                Packet** packets, unsigned count) noexcept;
 
+    // hits.cpp: like run_direct(); packets that it leaves have their keys by `key_slot`
+    unsigned run_hits(FlowCache& cache, const PortEntry& ingress, Packet** packets, unsigned count,
+                      unsigned crossed) noexcept;
+
     // replay.cpp: the flow cache
     FlowCache* cache_of(const Topology::Bridge& bridge) noexcept;
+    void settle_counts() noexcept;
     void run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept;
     void replay(PacketSet& set, unsigned i, const Verdict& verdict, const Path& path) noexcept;
     void keep_recorded(PacketSet& set, FlowCache& cache) noexcept;
     void note_op(const Group& group, const Op& op) noexcept;
+    void note_hit(unsigned i, const Rule& rule) noexcept;
     void note_visit(const Group& group, std::uint8_t table) noexcept;
     void note_set(unsigned i, const Op& op, U128 value, U128 mask) noexcept;
 
@@ -261,7 +273,12 @@ struct Executor::Impl {
     unsigned cache_entries = FlowCache::kMaxEntries;            ///< 0: no cache
     std::array<std::atomic<FlowCache*>, kMaxBridges> caches{};  ///< by bridge index; the owner makes them
     std::unique_ptr<Journal[]> journals;                        ///< by index in the set
+    std::vector<FlowCache*> own_caches;                         ///< those of `caches` that are
+    bool counts_pending = false;                                ///< some cache may have some
+    unsigned fresh_packets = 0;                                 ///< run since the last flush
     FlowCache::Key cache_keys[kMaxBurst];
+    std::uint8_t key_slot[kMaxBurst] = {};  ///< by index in the set: where in cache_keys its key is
+    std::uint32_t key_missed = 0;           ///< bit i of the set: looked up already, without success
     const PacketSet* recording = nullptr;
     std::uint32_t recorded = 0;  ///< bit i: packet i of `recording` has a journal
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <sys/mman.h>
 
@@ -27,12 +28,14 @@ void* allocate_zeroed(std::size_t size) noexcept {
     return memory;
 }
 
-constexpr std::uint32_t kWindow = 4096;             // look-ups between decisions
-constexpr std::uint32_t kSparse = 8, kSample = 32;  // one burst in so many
+constexpr std::uint32_t kWindow = 4096, kSampleWindow = 1024;  // look-ups between decisions
+constexpr std::uint32_t kSparse = 8, kSample = 16;             // one burst in so many
+constexpr std::uint32_t kEnoughTracked = 64;                   // misses that say whether flows come again
 
 }  // namespace
 
-FlowCache::FlowCache(unsigned max_entries) : secret_(process_hash_key()), max_entries_(max_entries) {}
+FlowCache::FlowCache(MissCounters misses, unsigned max_entries)
+    : secret_(process_hash_key()), max_entries_(max_entries), misses_(misses) {}
 
 FlowCache::~FlowCache() {
     delete offered_.load();
@@ -55,7 +58,38 @@ std::unique_ptr<FlowCache::Memory> FlowCache::make_memory(unsigned entries, std:
     return memory;
 }
 
+void FlowCache::settle(Verdict& verdict) noexcept {
+    const std::uint64_t packets = std::exchange(verdict.pending_packets, 0);
+    const std::uint64_t bytes = std::exchange(verdict.pending_bytes, 0);
+    for (unsigned n = 0; n < verdict.hit_count; ++n) {
+        RuleCounter& counter = *verdict.hits()[n];
+        counter.packets.add(packets);
+        counter.bytes.add(bytes);
+        counter.used_ms.set(now_ms_);
+    }
+    if (verdict.miss_count == 0) return;
+    Counter* tables = misses_.tables->load(std::memory_order_acquire);
+    for (unsigned n = 0; n < verdict.miss_count; ++n) {
+        const std::uint8_t table = verdict.misses()[n];
+        if (table == 0) misses_.first_table->add(packets);
+        if (tables) tables[table].add(packets);
+    }
+}
+
+void FlowCache::settle() noexcept {
+    // Rules of one-table programs have counters of their own, far apart: fetch them ahead.
+    constexpr unsigned kAhead = 8;
+    for (unsigned n = 0; n < dirty_count_; ++n) {
+        if (n + 2 * kAhead < dirty_count_) __builtin_prefetch(&dirty_[n + 2 * kAhead]->hash);
+        if (n + kAhead < dirty_count_ && dirty_[n + kAhead]->hit_count != 0)
+            __builtin_prefetch(dirty_[n + kAhead]->hits()[0]);
+        if (dirty_[n]->pending_packets != 0) settle(*dirty_[n]);
+    }
+    dirty_count_ = 0;
+}
+
 void FlowCache::adopt(std::unique_ptr<Memory> memory) noexcept {
+    settle();
     buckets_ = memory->buckets.get();
     entries_ = memory->entries.get();
     bucket_mask_ = memory->bucket_mask;
@@ -63,7 +97,8 @@ void FlowCache::adopt(std::unique_ptr<Memory> memory) noexcept {
     capacity_ = memory->capacity;
     verdicts_.reset(memory->chains);
     mode_ = Mode::kAll;
-    window_lookups_ = window_hits_ = 0;
+    window_lookups_ = window_hits_ = window_tracked_ = window_repeats_ = 0;
+    reused_ = true;
     memory_.swap(memory);
     Memory* none = nullptr;
     if (memory && discarded_.compare_exchange_strong(none, memory.get())) (void)memory.release();
@@ -127,7 +162,9 @@ bool FlowCache::begin(const Program& program, Version version, std::uint64_t top
 
 void FlowCache::drop(Bucket& bucket, unsigned way) noexcept {
     const std::uint32_t index = bucket.index[way];
-    verdicts_.release(entry(index).verdict);
+    Verdict* verdict = entry(index).verdict;
+    if (verdict->references == 1 && verdict->pending_packets != 0) settle(*verdict);
+    verdicts_.release(verdict);
     bucket.tag[way] = 0;
     memory_->free.push_back(index);  // within the capacity it was made with
 }
@@ -139,7 +176,7 @@ void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
         const auto way = static_cast<unsigned>(__builtin_ctz(found));
         if (same(entry(bucket->index[way]), key)) drop(*bucket, way);
     }
-    if (is_full() && capacity_ < max_entries_) {
+    if (is_full() && capacity_ < max_entries_ && reused_) {
         ask_for_more();
         bucket = &buckets_[key.hash & bucket_mask_];
     }
@@ -177,7 +214,7 @@ void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
 bool FlowCache::wants_lookup() noexcept {
     ++burst_;
     if (mode_ == Mode::kSample && burst_ % kSample != 0) return false;
-    insert_now_ = mode_ != Mode::kSparse || burst_ % kSparse == 0;
+    insert_now_ = mode_ == Mode::kAll || (mode_ == Mode::kSparse && burst_ % kSparse == 0);
     return true;
 }
 
@@ -186,11 +223,23 @@ void FlowCache::count(unsigned lookups, unsigned hits) noexcept {
     window_hits_ += hits;
     stats_.lookups += lookups;
     stats_.hits += hits;
-    if (window_lookups_ < kWindow) return;
-    if (window_hits_ * 4 >= window_lookups_) {
+    if (window_lookups_ >= (mode_ == Mode::kSample ? kSampleWindow : kWindow)) decide();
+}
+
+/// A look-up and what keeps a flow cost about a third of a walk.
+void FlowCache::decide() noexcept {
+    const bool pays = window_hits_ * 4 >= window_lookups_;
+    if (window_tracked_ >= kEnoughTracked) {
+        reused_ = window_repeats_ * 8 >= window_tracked_;
+        window_tracked_ = window_repeats_ = 0;
+    }
+    const bool could_grow = capacity_ < max_entries_;
+    if (pays) {
+        mode_ = reused_ || window_lookups_ - window_hits_ < window_lookups_ / 16 ? Mode::kAll : Mode::kSparse;
+    } else if (reused_ && (could_grow || !is_full())) {
         mode_ = Mode::kAll;
-    } else if (is_full()) {
-        mode_ = window_hits_ * 32 < window_lookups_ ? Mode::kSample : Mode::kSparse;
+    } else {
+        mode_ = reused_ && window_hits_ * 32 >= window_lookups_ ? Mode::kSparse : Mode::kSample;
     }
     window_lookups_ = window_hits_ = 0;
 }

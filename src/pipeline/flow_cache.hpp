@@ -11,6 +11,9 @@
 // is good while none of the tables it visited changed and the topology is the same one. No thread ever walks
 // the cache to revalidate it.
 //
+// Counting: a hit is noted with its verdict; the rules of the verdict get their counts together, a moment
+// later (settle), so that a packet that met twelve rules does not touch twelve counters.
+//
 // Layout: buckets of eight 16-bit tags and indices (one cache line), entries apart; a full bucket gives up
 // one of its eight. It begins small and grows by four while it is too small for the traffic, up to
 // kMaxEntries; the control thread makes the bigger memory and frees the old one (tend), so that no burst
@@ -56,8 +59,13 @@ class FlowCache {
     static constexpr unsigned kMinEntries = 4096;
     static constexpr unsigned kMaxEntries = 1U << 20;
 
+    /// Where packets are counted that met no rule. Read anew each time: the control thread makes the list.
+    struct MissCounters {
+        Counter* first_table;                 ///< of all bridges
+        const std::atomic<Counter*>* tables;  ///< 256 of this bridge
+    };
     /// max_entries: a power of two (tests make it tiny).
-    explicit FlowCache(unsigned max_entries = kMaxEntries);
+    FlowCache(MissCounters misses, unsigned max_entries = kMaxEntries);
     ~FlowCache();
     FlowCache(const FlowCache&) = delete;
     FlowCache& operator=(const FlowCache&) = delete;
@@ -80,13 +88,43 @@ class FlowCache {
         __builtin_prefetch(&buckets_[key.hash & bucket_mask_]);
     }
     void prefetch_entry(const Key& key) const noexcept;
-    const Verdict* find(const Key& key) noexcept;
+    Verdict* find(const Key& key) noexcept;
+    /// A key's shape for IPv4 packets, for callers that make keys without a FlowKey: see make_key().
+    const KeyShape& shape() const noexcept { return shape_; }
+    std::uint64_t hash_of(const Key& key) const noexcept {
+        return hash_words(secret_, key.word, key.size) + key.in_port * 0x9e3779b97f4a7c15ULL;
+    }
 
-    /// Whether the bursts to come should be looked up, and their walks be kept. Decided by how often look-ups
-    /// hit: a cache that does not pay is left alone but for a sample.
+    /// Counts packets that a verdict was carried out on. The rules get it with settle().
+    void note(Verdict& verdict, std::uint32_t packets, std::uint64_t bytes) noexcept {
+        verdict.pending_bytes += bytes;
+        if (verdict.pending_packets == 0) {
+            if (dirty_count_ == kMaxDirty) settle();
+            dirty_[dirty_count_++] = &verdict;
+        }
+        verdict.pending_packets += packets;
+    }
+    bool has_pending() const noexcept { return dirty_count_ != 0; }
+    /// The moment that rules counted now were used; moves on only while nothing is pending.
+    void set_time(std::uint64_t now_ms) noexcept { now_ms_ = now_ms; }
+    /// Gives the rules the counts that are pending. Before control could free them, or asks for them.
+    void settle() noexcept;
+
+    /// Whether the burst to come should be looked up, and its walks be kept. Decided by how often look-ups
+    /// hit, and how many misses are flows that came before: a cache that does not pay is left alone but for a
+    /// sample of bursts.
     bool wants_lookup() noexcept;
     bool wants_insert() const noexcept { return insert_now_; }
     void count(unsigned lookups, unsigned hits) noexcept;
+    /// To be told of each miss.
+    void note_miss(const Key& key) noexcept {
+        if ((key.hash >> 44 & (kTrackOneIn - 1)) != 0) return;
+        std::uint16_t& mark = tracked_[key.hash >> 24 & (kTracked - 1)];
+        const auto tag = static_cast<std::uint16_t>(key.hash >> 48 | 1);
+        ++window_tracked_;
+        if (mark == tag) ++window_repeats_;
+        mark = tag;
+    }
 
     /// Keeps a walk. Replaces what the key had.
     void insert(const Key& key, const Journal& journal) noexcept;
@@ -136,12 +174,21 @@ class FlowCache {
     static std::unique_ptr<Memory> make_memory(unsigned entries, std::size_t stride);
     void adopt(std::unique_ptr<Memory> memory) noexcept;
     void ask_for_more() noexcept;
+    void decide() noexcept;
     void clear() noexcept;
     void drop(Bucket& bucket, unsigned way) noexcept;
     bool is_full() const noexcept { return memory_->free.empty(); }
 
+    void settle(Verdict& verdict) noexcept;
+
+    static constexpr unsigned kMaxDirty = 2048;
+
     const HashKey secret_;
     const unsigned max_entries_;
+    const MissCounters misses_;
+    std::uint64_t now_ms_ = 0;
+    unsigned dirty_count_ = 0;
+    std::array<Verdict*, kMaxDirty> dirty_;  ///< have something pending; some settled meanwhile
     KeyShape shape_;
     std::unique_ptr<Memory> memory_;
     Bucket* buckets_ = nullptr;
@@ -161,12 +208,21 @@ class FlowCache {
     std::uint32_t epoch_ = 1, min_epoch_ = 1;
     std::array<std::uint32_t, 256> table_epoch_{};
 
-    // Whether it pays.
-    enum class Mode : std::uint8_t { kAll, kSparse, kSample };
+    // Whether it pays. One flow in kTrackOneIn leaves its mark when it misses; a flow that finds its own mark
+    // would have been a hit in a cache that is large enough and keeps everything.
+    static constexpr std::uint64_t kTracked = 1U << 16, kTrackOneIn = 16;
+    enum class Mode : std::uint8_t {
+        kAll,     ///< look up and keep everything
+        kSparse,  ///< look up everything, keep one burst in a few
+        kSample   ///< look up one burst in a few, keep nothing
+    };
     Mode mode_ = Mode::kAll;
     bool insert_now_ = true;
+    bool reused_ = true;  ///< misses are flows that came before, mostly: more room, more hits
     std::uint32_t burst_ = 0;
     std::uint32_t window_lookups_ = 0, window_hits_ = 0;
+    std::uint32_t window_tracked_ = 0, window_repeats_ = 0;
+    std::unique_ptr<std::uint16_t[]> tracked_{new std::uint16_t[kTracked]()};
     Stats stats_;
 };
 
@@ -178,7 +234,7 @@ inline void FlowCache::make_key(const FlowKey& key, std::uint64_t packet_class, 
     out.word[0] = packet_class;
     for (unsigned n = 0; n < count; ++n)
         out.word[n + 1] = key.word[shape_.word[n]] & shape_.mask[n];
-    out.hash = hash_words(secret_, out.word, out.size) + in_port * 0x9e3779b97f4a7c15ULL;
+    out.hash = hash_of(out);
 }
 
 inline void FlowCache::prefetch_entry(const Key& key) const noexcept {
@@ -205,7 +261,7 @@ inline bool FlowCache::valid(Entry& entry) noexcept {
     return true;
 }
 
-inline const Verdict* FlowCache::find(const Key& key) noexcept {
+inline Verdict* FlowCache::find(const Key& key) noexcept {
     Bucket& bucket = buckets_[key.hash & bucket_mask_];
     for (unsigned found = match_tags(bucket.tag, tag_of(key.hash)); found != 0; found &= found - 1) {
         const auto way = static_cast<unsigned>(__builtin_ctz(found));

@@ -89,7 +89,7 @@ void Executor::Impl::choose_and_run(PacketSet& set, const Group& group, Path& pa
     }
     const Path before = path;
     std::uint32_t open = group.count == 32 ? ~0U : (1U << group.count) - 1;
-    bool first = true;
+    Group joined;
     while (open != 0) {
         const std::size_t bucket = chosen[__builtin_ctz(open)];
         Group part;
@@ -109,12 +109,7 @@ void Executor::Impl::choose_and_run(PacketSet& set, const Group& group, Path& pa
             count_group(set, part, entry.stats);
             run_bucket(set, part, taken, entry, bucket);
         }
-        if (first) {
-            path = taken;
-        } else {
-            path.join(taken);
-        }
-        first = false;
+        join(set, joined, path, part, taken);
     }
 }
 

@@ -95,7 +95,7 @@ struct Path {
     bool tail = true;       ///< nothing but action sets follows what is being run
     bool in_packet_out = false;
 
-    /// What still holds after parts of the group went separate ways.
+    /// What still holds after parts of the group went separate ways; see Executor::Impl::join().
     void join(const Path& other) {
         for (unsigned i = 0; i < 2; ++i)
             uniform.bits[i] &= other.uniform.bits[i];

@@ -32,10 +32,10 @@ NetworkOffsets parse_network(const std::uint8_t* data, std::uint32_t contiguous,
                              std::uint16_t l3, FlowKey& key) noexcept;
 
 /// parse_link() and parse_network() at once for the common packet: untagged IPv4 without options, no
-/// fragment, TCP or UDP, headers whole and in the first segment. False: it is another one, nothing is
-/// written.
-inline bool parse_plain(const std::uint8_t* data, std::uint32_t contiguous, std::uint32_t frame, FlowKey& key,
-                        NetworkOffsets& out) noexcept {
+/// fragment, TCP or UDP, headers whole and in the first segment. word: of a FlowKey, the first five are
+/// written. False: it is another one, nothing is written.
+inline bool parse_plain(const std::uint8_t* data, std::uint32_t contiguous, std::uint32_t frame,
+                        std::uint64_t* word, NetworkOffsets& out) noexcept {
     constexpr std::uint32_t kL3 = 14, kL4 = 34;
     if (contiguous < kL4 + 20 || load_be16(data + 12) != 0x0800 || data[kL3] != 0x45) return false;
     const std::uint32_t total = load_be16(data + kL3 + 2);
@@ -52,12 +52,12 @@ inline bool parse_plain(const std::uint8_t* data, std::uint32_t contiguous, std:
     const std::uint32_t end = kL3 + total;
     if ((load_be16(data + kL3 + 6) & 0x3fff) != 0 || total < least || end > frame || kL3 + least > contiguous)
         return false;
-    key.word[0] = (load_be64(data) & ~std::uint64_t{0xffff}) | 0x0800;
-    key.word[1] = load_be64(data + 6) & ~std::uint64_t{0xffff};
-    key.word[2] =
+    word[0] = (load_be64(data) & ~std::uint64_t{0xffff}) | 0x0800;
+    word[1] = load_be64(data + 6) & ~std::uint64_t{0xffff};
+    word[2] =
         std::uint64_t{proto} << 24 | std::uint64_t{data[kL3 + 1]} << 16 | std::uint64_t{data[kL3 + 8]} << 8;
-    key.word[3] = load_be64(data + kL3 + 12);
-    key.word[4] = ports;
+    word[3] = load_be64(data + kL3 + 12);
+    word[4] = ports;
     out = {kL3, kL4, end < contiguous ? end : contiguous, false};
     return true;
 }

@@ -70,6 +70,14 @@ void Executor::Impl::note_op(const Group& group, const Op& op) noexcept {
         journals[group.index[g]].bad = true;
 }
 
+void Executor::Impl::note_hit(unsigned i, const Rule& rule) noexcept {
+    if (rule.stats == kPendingStats) {  // learned just now, by this packet
+        journals[i].bad = true;
+    } else {
+        journals[i].add_hit(stats.at(rule.stats));
+    }
+}
+
 void Executor::Impl::note_visit(const Group& group, std::uint8_t table) noexcept {
     for (unsigned g = 0; g < group.count; ++g)
         journals[group.index[g]].add_visit(table);
@@ -87,68 +95,59 @@ FlowCache* Executor::Impl::cache_of(const Topology::Bridge& bridge) noexcept {
     FlowCache* cache = caches[bridge.index].load(std::memory_order_relaxed);
     if (!cache) {
         if (!bridge.program->key_shape().reads_headers) return nullptr;
-        cache = new FlowCache(cache_entries);
+        cache = new FlowCache({&counters.missed, &table_misses[bridge.index]}, cache_entries);
         caches[bridge.index].store(cache, std::memory_order_release);
+        own_caches.push_back(cache);
         if (!journals) journals = std::make_unique<Journal[]>(kMaxBurst);
     }
+    cache->set_time(now_ms);
     return cache->begin(*bridge.program, version, topology->serial) && cache->wants_lookup() ? cache
                                                                                              : nullptr;
 }
 
 void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept {
     ensure_parsed(set, group, path, Parsed::kAll);
-    const Verdict* verdict[kMaxBurst];
+    Verdict* verdict[kMaxBurst];
     const auto in_port = static_cast<std::uint32_t>(to_int(path.ingress->ofport));
-    std::uint32_t skip = 0;
+    std::uint32_t skip = 0;  // not to be kept
+    std::uint32_t none = key_missed;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
+        if (none >> i & 1) continue;
         if (__builtin_expect(has_other_headers(set.key[i].word[0] & 0xffff), 0)) {
             skip |= 1U << i;
             continue;
         }
-        cache.make_key(set.key[i], packet_class(set, i), in_port, cache_keys[i]);
-        cache.prefetch_bucket(cache_keys[i]);
+        FlowCache::Key& key = cache_keys[key_slot[i]];
+        cache.make_key(set.key[i], packet_class(set, i), in_port, key);
+        cache.prefetch_bucket(key);
     }
-    for (unsigned g = 0; g < group.count; ++g) {
-        if (!(skip >> group.index[g] & 1)) cache.prefetch_entry(cache_keys[group.index[g]]);
-    }
-    unsigned hits = 0;
+    none |= skip;
+    unsigned lookups = 0, hits = 0;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
-        verdict[g] = skip >> i & 1 ? nullptr : cache.find(cache_keys[i]);
-        if (!verdict[g]) continue;
-        ++hits;
-        __builtin_prefetch(verdict[g]);
-        __builtin_prefetch(reinterpret_cast<const char*>(verdict[g]) + 64);
+        verdict[g] = nullptr;
+        if (none >> i & 1) continue;
+        ++lookups;
+        verdict[g] = cache.find(cache_keys[key_slot[i]]);
+        verdict[g] ? void(++hits) : cache.note_miss(cache_keys[key_slot[i]]);
     }
-    cache.count(group.count, hits);
+    cache.count(lookups, hits);
     unsigned kept = 0;
     std::uint32_t refused = skip;
-    for (unsigned g = 0; g < group.count;) {
-        const Verdict* same = verdict[g];
-        std::uint64_t packets = 0, bytes = 0;
-        for (; g < group.count && verdict[g] == same; ++g) {
-            const unsigned i = group.index[g];
-            if (!same || (same->ttl_steps != 0 && is_ip(set.key[i].word[0] & 0xffff) &&
-                          set.key[i].get(key::kIpTtl) <= same->ttl_steps)) {
-                if (same) refused |= 1U << i;
-                group.index[kept++] = static_cast<std::uint8_t>(i);
-                continue;
-            }
-            ++packets;
-            bytes += set.packet[i]->pkt_len;
-            replay(set, i, *same, path);
+    for (unsigned g = 0; g < group.count; ++g) {
+        const unsigned i = group.index[g];
+        Verdict* found = verdict[g];
+        if (!found || (found->ttl_steps != 0 && is_ip(set.key[i].word[0] & 0xffff) &&
+                       set.key[i].get(key::kIpTtl) <= found->ttl_steps)) {
+            if (found) refused |= 1U << i;
+            group.index[kept++] = static_cast<std::uint8_t>(i);
+            continue;
         }
-        if (packets == 0) continue;
-        for (unsigned n = 0; n < same->hit_count; ++n) {
-            RuleCounter& counter = *same->hits()[n];
-            counter.packets.add(packets);
-            counter.bytes.add(bytes);
-            counter.used_ms.set(now_ms);
-        }
-        for (unsigned n = 0; n < same->miss_count; ++n)
-            count_miss(path.bridge->index, same->misses()[n], packets);
+        cache.note(*found, 1, set.packet[i]->pkt_len);
+        replay(set, i, *found, path);
     }
+    counts_pending |= hits != 0;
     group.count = static_cast<std::uint8_t>(kept);
     if (kept == 0 || !cache.wants_insert()) return;
     recording = &set;
@@ -211,7 +210,7 @@ void Executor::Impl::keep_recorded(PacketSet& set, FlowCache& cache) noexcept {
         Journal& journal = journals[i];
         if (journal.bad || ((set.failed | set.punted) >> i & 1)) continue;
         journal.reason = journal.out == PortIndex::kNone ? set.reason[i] : DropReason::kActionDrop;
-        cache.insert(cache_keys[i], journal);
+        cache.insert(cache_keys[key_slot[i]], journal);
     }
     if (cache.wants_memory()) dp.wake_control();
 }

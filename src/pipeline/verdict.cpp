@@ -49,6 +49,35 @@ bool same(const Verdict& verdict, const Journal& journal) {
            std::equal(journal.miss, journal.miss + journal.miss_count, verdict.misses());
 }
 
+/// Sums up the steps of a verdict.
+void sum_up(Verdict& verdict) {
+    std::uint8_t mask[16] = {}, value[16] = {};
+    for (unsigned n = 0; n < verdict.step_count; ++n) {
+        const Step& step = verdict.steps()[n];
+        if (step.kind == StepKind::kDecTtl) {
+            verdict.rewrite = Rewrite::kMacTtl;
+            continue;
+        }
+        if (step.kind != StepKind::kSet ||
+            (step.part != HeaderPart::kEthDst && step.part != HeaderPart::kEthSrc)) {
+            verdict.rewrite = Rewrite::kOther;
+            return;
+        }
+        verdict.rewrite = Rewrite::kMacTtl;
+        const unsigned at = step.part == HeaderPart::kEthDst ? 0 : 6;
+        for (unsigned i = 0; i < 6; ++i) {
+            const auto bits = static_cast<std::uint8_t>(step.mask >> (40 - 8 * i));
+            const auto next = static_cast<std::uint8_t>(step.value >> (40 - 8 * i));
+            mask[at + i] = static_cast<std::uint8_t>(mask[at + i] | bits);
+            value[at + i] = static_cast<std::uint8_t>((value[at + i] & ~bits) | (next & bits));
+        }
+    }
+    std::memcpy(verdict.keep, mask, sizeof mask);
+    std::memcpy(verdict.put, value, sizeof value);
+    for (auto& word : verdict.keep)
+        word = ~word;
+}
+
 }  // namespace
 
 VerdictPool::VerdictPool() : secret_(process_hash_key()), chains_(64, nullptr) {}
@@ -101,10 +130,9 @@ Verdict* VerdictPool::acquire(const Journal& journal) noexcept {
     verdict->miss_count = journal.miss_count;
     verdict->size_class = size_class;
     verdict->hash = hash;
-    for (unsigned i = 0; i < steps; ++i) {
+    for (unsigned i = 0; i < steps; ++i)
         new (verdict->steps() + i) Step(journal.step[i]);
-        verdict->copies |= journal.step[i].kind == StepKind::kCopyOut;
-    }
+    sum_up(*verdict);
     std::copy(journal.hit, journal.hit + journal.hit_count, verdict->hits());
     std::copy(journal.visit, journal.visit + journal.visit_count, verdict->visits());
     std::copy(journal.miss, journal.miss + journal.miss_count, verdict->misses());

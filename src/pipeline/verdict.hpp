@@ -36,15 +36,29 @@ struct Step {
 
 inline constexpr unsigned kMaxVisits = 28, kMaxSteps = 20;
 
-/// Fixed part; counters, steps and tables follow in one piece of memory (VerdictPool).
-struct Verdict {
+/// What the steps of a verdict come to for a plain packet (parse_plain).
+enum class Rewrite : std::uint8_t {
+    kNone,    ///< nothing
+    kMacTtl,  ///< other MAC addresses, a TTL less by ttl_steps
+    kOther    ///< step by step
+};
+
+/// Fixed part; counters, steps and tables follow in one piece of memory (VerdictPool). The first cache line
+/// is all that a plain packet needs.
+struct alignas(64) Verdict {
     std::uint32_t references = 0;
     PortIndex out = PortIndex::kNone;  ///< where the packet itself goes; kNone: nowhere
     DropReason reason{};               ///< why it goes nowhere
     std::uint8_t ttl_steps = 0;        ///< needs a TTL above this
     std::uint8_t step_count = 0, hit_count = 0, visit_count = 0, miss_count = 0;
     std::uint8_t size_class = 0;
-    bool copies = false;  ///< some step is kCopyOut
+    Rewrite rewrite = Rewrite::kNone;
+    /// Packets that its rules have not counted yet (FlowCache::settle).
+    std::uint32_t pending_packets = 0;
+    std::uint64_t pending_bytes = 0;
+    /// kMacTtl, of the first 16 bytes of the frame: what stays, and what comes in its place.
+    std::uint64_t keep[2] = {~std::uint64_t{0}, ~std::uint64_t{0}};
+    std::uint64_t put[2] = {0, 0};
     std::uint64_t hash = 0;
     Verdict* next = nullptr;  ///< of the same hash chain
 
@@ -142,6 +156,7 @@ class VerdictPool {
     ~VerdictPool() = default;
     /// A verdict that says what the journal says, with one more reference; nullptr when memory is short.
     Verdict* acquire(const Journal& journal) noexcept;
+    /// Nothing may be pending with the last reference.
     void release(Verdict* verdict) noexcept;
     /// Forgets all of them and takes other hash chains: a power of two, all empty.
     void reset(std::vector<Verdict*>& chains) noexcept;

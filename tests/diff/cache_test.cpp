@@ -64,6 +64,24 @@ bool same_frames(Verdict a, Verdict b) {
     return a.sent == b.sent && a.packet_ins == b.packet_ins && a.drop == b.drop;
 }
 
+std::string describe(const char* what, const std::vector<wire::Frame>& frames) {
+    std::string text;
+    for (const auto& frame : frames)
+        text += fmt::format("{}: {}\n", what, wire::hex_of(frame));
+    return text;
+}
+std::string describe(const char* what, const Verdict& verdict) {
+    std::string text;
+    for (const auto& sent : verdict.sent)
+        text += fmt::format("{}: port {} queue {} {}\n", what, to_int(sent.port),
+                            static_cast<std::int32_t>(sent.queue), wire::hex_of(sent.bytes));
+    for (const auto& in : verdict.packet_ins)
+        text += fmt::format("{}: packet-in reason {} {}\n", what, in.reason, wire::hex_of(in.bytes));
+    if (verdict.drop)
+        text += fmt::format("{}: {}\n", what, kDropReasonNames[static_cast<std::size_t>(*verdict.drop)]);
+    return text;
+}
+
 struct CacheCase {
     const char* name;
     unsigned entries;
@@ -101,8 +119,8 @@ TEST_P(CacheDifferential, verdicts_and_counters_are_those_without_a_cache) {
             const Verdict got = cached.run_burst("br0", in_port, frames);
             const Verdict expected = plain.run_burst("br0", in_port, frames);
             ASSERT_TRUE(same_frames(got, expected))
-                << fmt::format("program {} burst {} in_port {} {}", program, burst, to_int(in_port),
-                               wire::hex_of(frames.front()));
+                << fmt::format("program {} burst {} in_port {}\n", program, burst, to_int(in_port))
+                << describe("in", frames) << describe("with a cache", got) << describe("without", expected);
         }
         for (std::size_t i = 0; i < bridge.flows.size(); ++i)
             ASSERT_EQ(cached.hits("br0", i), plain.hits("br0", i)) << "program " << program << " rule " << i;
