@@ -30,6 +30,11 @@ const InterfaceConfig* find_interface(const SwitchConfig& config, const std::str
     return nullptr;
 }
 
+/// A kernel interface that the port itself makes.
+bool is_tap(const std::string& type) {
+    return type == "internal" || type == "tap";
+}
+
 bool is_system(const std::string& type) {
     return type.empty() || type == "system";
 }
@@ -100,6 +105,7 @@ void Switch::update_port(SwitchBridge& owner, SwitchPort& slot, const InterfaceC
         const bool same = next.port == slot.config.port && next.refusal == slot.config.refusal;
         const bool failed = !slot.error.empty() && !slot.waiting;
         if (same && failed && clock::machine_ms() < slot.retry_at_ms) return;
+        if (!next.previous) next.previous = slot.config.previous;  // the database has -1 while it fails
         slot.config = std::move(next);
         create_port_of(owner, slot);
         return;
@@ -260,7 +266,9 @@ bool Switch::close_lost_ports() {
     for (auto& [name, slot] : ports_) {
         if (!slot->attached() || !slot->port->device_gone()) continue;
         detach(*slot);
-        slot->error = fmt::format("interface {}: the device disappeared; the port comes back with it", name);
+        slot->error =
+            fmt::format("interface {}: the device disappeared; {}", name,
+                        is_tap(slot->config.port.type) ? "it is made anew" : "the port comes back with it");
         kLog.warn("{}", slot->error);
         lost = true;
     }
@@ -274,9 +282,10 @@ bool Switch::close_lost_ports() {
 bool Switch::retry_failed_ports() {
     return std::any_of(ports_.begin(), ports_.end(), [](const auto& entry) {
         const SwitchPort& slot = *entry.second;
-        return !slot.attached() && !slot.waiting && slot.config.refusal.empty() &&
-               is_system(slot.config.port.type) && ::if_nametoindex(entry.first.c_str()) != 0 &&
-               slot.retry_at_ms <= clock::machine_ms();
+        if (slot.attached() || slot.waiting || !slot.config.refusal.empty()) return false;
+        const bool exists = ::if_nametoindex(entry.first.c_str()) != 0;
+        const bool ready = exists ? is_system(slot.config.port.type) : is_tap(slot.config.port.type);
+        return ready && slot.retry_at_ms <= clock::machine_ms();
     });
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include <linux/ethtool.h>
@@ -12,6 +14,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -139,6 +142,19 @@ Result<KernelLink> KernelLink::open(const std::string& name) {
         return make_error(ENODEV, "{}: no such network interface; create it first (ip link add ...)", name);
     link.ifindex_ = static_cast<std::uint32_t>(request.ifr_ifindex);
     return link;
+}
+
+Result<KernelLink> KernelLink::open_in(int netns, const std::string& name) {
+    // A thread of its own enters the namespace, so that no failure can leave the caller there.
+    std::optional<Result<KernelLink>> link;
+    std::thread{[&] {
+        if (setns(netns, CLONE_NEWNET) == 0) {
+            link.emplace(open(name));
+        } else {
+            link.emplace(make_error(errno, "{}: cannot enter its network namespace: {}", name, why(errno)));
+        }
+    }}.join();
+    return std::move(*link);
 }
 
 KernelLink::KernelLink(KernelLink&& other) noexcept

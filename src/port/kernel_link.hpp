@@ -33,6 +33,9 @@ class KernelLink {
   public:
     /// Errors: ENODEV with a sentence when the interface doesn't exist, EINVAL for a name over 15 bytes.
     static Result<KernelLink> open(const std::string& name);
+    /// The same in the network namespace `netns` (a file descriptor of it), which lives on at least until the
+    /// result is gone. EPERM without CAP_SYS_ADMIN.
+    static Result<KernelLink> open_in(int netns, const std::string& name);
     KernelLink(KernelLink&& other) noexcept;
     KernelLink& operator=(KernelLink&&) = delete;
     ~KernelLink();

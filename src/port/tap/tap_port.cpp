@@ -204,15 +204,43 @@ unsigned TapPort::tx_burst(QueueId queue, Packet** packets, unsigned count) noex
                     [&](Packet** chunk, unsigned n) { return write_frames(fd, counters, chunk, n); });
 }
 
+/// Calls f with a link to the interface, wherever it is now. Errors: ENODEV when it is gone; EPERM when it is
+/// in a namespace that this process may not enter.
+template <typename F>
+Result<void> TapPort::with_link(F f) {
+    if (link_.present()) return f(link_);
+    ifreq request{};
+    if (ioctl(fds_[0], TUNGETIFF, &request) != 0) {
+        gone_.store(true, std::memory_order_relaxed);
+        return make_error(ENODEV, "{}: the network interface is gone", name());
+    }
+    const int netns = ioctl(fds_[0], TUNGETDEVNETNS);
+    if (netns < 0)
+        return make_error(errno, "{}: cannot find its network namespace: {}", name(), std::strerror(errno));
+    auto link = KernelLink::open_in(netns, request.ifr_name);
+    close(netns);
+    if (!link) return link.error();
+    return f(*link);
+}
+
 PortState TapPort::state() {
     PortState state;
-    auto info = link_.fill(state);
-    if (!info) {
-        gone_.store(true, std::memory_order_relaxed);
-        return state;
+    const auto read = with_link([&](const KernelLink& link) -> Result<void> {
+        auto info = link.fill(state);
+        if (!info) return info.error();
+        kernel_drops_ = info->tx_dropped;
+        if (link.name() != name()) state.status["interface_name"] = link.name();
+        return {};
+    });
+    if (gone_.load(std::memory_order_relaxed)) return {};
+    if (!read) {  // packets pass all the same
+        last_.status["state"] = read.error().message;
+        return last_;
     }
-    mtu_.store(info->mtu, std::memory_order_relaxed);
-    state.status = {{"driver_name", "tun"}, {"io", "tap"}};
+    mtu_.store(state.mtu, std::memory_order_relaxed);
+    state.status["driver_name"] = "tun";
+    state.status["io"] = "tap";
+    last_ = state;
     return state;
 }
 
@@ -225,7 +253,7 @@ PortCounters TapPort::counters() const {
         sum.rx_dropped += rx_[i].dropped.get();
     }
     add_tx_counters(tx_.get(), tx_queue_count_, sum);
-    if (auto info = link_.read()) sum.rx_missed = info->tx_dropped;  // the kernel's side of our receive queue
+    sum.rx_missed = kernel_drops_;
     return sum;
 }
 
@@ -235,21 +263,24 @@ Result<void> TapPort::reconfigure(const PortConfig& config) {
         return make_error(EXDEV, "{}: options or queues changed", config_.name);
     if (auto ok = check_mtu(config); !ok) return ok;
     if (config.mac && config.mac != config_.mac)
-        if (auto set = link_.set_mac(*config.mac); !set) return set;
+        if (auto set = with_link([&](const KernelLink& link) { return link.set_mac(*config.mac); }); !set)
+            return set;
     if (config.mtu_request && config.mtu_request != config_.mtu_request) {
-        if (auto set = link_.set_mtu(*config.mtu_request); !set) return set;
-        mtu_.store(*config.mtu_request, std::memory_order_relaxed);
+        const std::uint32_t mtu = *config.mtu_request;
+        if (auto set = with_link([&](const KernelLink& link) { return link.set_mtu(mtu); }); !set) return set;
+        mtu_.store(mtu, std::memory_order_relaxed);
     }
     config_ = config;
     return {};
 }
 
 Result<void> TapPort::set_admin_up(bool up) {
-    return link_.set_up(up);
+    return with_link([&](const KernelLink& link) { return link.set_up(up); });
 }
 
 bool TapPort::device_gone() {
-    return gone_.load(std::memory_order_relaxed) || !link_.present();
+    ifreq request{};
+    return gone_.load(std::memory_order_relaxed) || ioctl(fds_[0], TUNGETIFF, &request) != 0;
 }
 
 }  // namespace sluice

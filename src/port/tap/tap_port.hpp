@@ -6,6 +6,10 @@
 // (IFF_VNET_HDR, tun(4) documentation of the kernel: networking/tuntap). One system call a frame; small
 // frames are read into a small packet, GSO frames into a small and a large one, without a copy besides the
 // kernel's.
+//
+// The interface may be moved into another network namespace and be renamed there (ip link set p netns ns name
+// eth0): packets go on, and the port finds it through its own descriptor. It holds nothing of the other
+// namespace between two looks, so that the namespace can be deleted.
 #pragma once
 
 #include <atomic>
@@ -39,10 +43,14 @@ class TapPort final : public Port {
 
   private:
     TapPort(PortConfig config, std::vector<int> fds, KernelLink link, unsigned offloads);
+    template <typename F>
+    Result<void> with_link(F f);
     unsigned write_frames(int fd, TxCounters& counters, Packet** packets, unsigned count) noexcept;
 
-    std::vector<int> fds_;  ///< one a receive queue
-    KernelLink link_;
+    std::vector<int> fds_;            ///< one a receive queue
+    KernelLink link_;                 ///< to where the interface was made
+    PortState last_;                  ///< control; what was read last
+    std::uint64_t kernel_drops_ = 0;  ///< control; the kernel's side of our receive queue
     unsigned tx_queue_count_;
     TxAbilities can_;
     std::atomic<std::uint32_t> mtu_;    ///< writer: control; readers: workers
