@@ -148,7 +148,10 @@ bool Machine::remember(Rule rule, std::uint32_t limit) {
 }
 
 void Machine::apply_learned() {
-    for (auto& [bridge, rule] : learned_) {
+    for (auto& learned : learned_) {
+        Bridge* bridge = learned.first;
+        Rule& rule =
+            learned.second;  // a name of its own: clang 14 lets no lambda capture a structured binding
         const auto there = std::find_if(bridge->rules.begin(), bridge->rules.end(), [&](const Rule& other) {
             return other.table == rule.table && other.priority == rule.priority && other.match == rule.match;
         });

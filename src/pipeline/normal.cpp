@@ -156,7 +156,11 @@ void Executor::Impl::learn(const Path& path, std::uint64_t mac, std::uint16_t vl
     if (is_control) return fdb.learn(mac, vlan, port, now_s);
     // Once a millisecond or so for each address, until the control thread has entered it. By the processor's
     // clock: that of a lab may stand still.
-    const std::uint64_t mark = (mac << 16 | vlan) * 0x9e3779b97f4a7c15ULL ^ to_int(port) ^ rte_rdtsc() >> 22;
+    // Each part is multiplied by a number of its own: what differs must not cancel out, or an address that
+    // has moved stays where it was.
+    const std::uint64_t place = std::uint64_t{path.bridge->index} << 32 | to_int(port);
+    const std::uint64_t mark = (mac << 16 | vlan) * 0x9e3779b97f4a7c15ULL + place * 0xbf58476d1ce4e5b9ULL +
+                               (rte_rdtsc() >> 22) * 0x94d049bb133111ebULL;
     std::uint64_t& recent = recent_learns[(mac ^ mac >> 8) % recent_learns.size()];
     if (recent == mark) return;
     LearnRecord* record = learns.claim();
