@@ -72,7 +72,7 @@ bool Machine::operator()(const GroupAction& a) {
     if (chosen.empty() && !all) note(DropReason::kNoBucket, fmt::format("group {}: no live bucket", a.group));
     if (!chosen.empty() || all) {
         ++group.packets;
-        group.bytes += p_.bytes.size();
+        group.bytes += p_.received_bytes;
     }
     group.bucket_counts.resize(group.buckets.size());
     for (const std::size_t i : chosen) {
@@ -83,7 +83,7 @@ bool Machine::operator()(const GroupAction& a) {
         }
         ++resubmits_;
         ++group.bucket_counts[i].first;
-        group.bucket_counts[i].second += p_.bytes.size();
+        group.bucket_counts[i].second += p_.received_bytes;
         run_bucket(group.buckets[i]);
     }
     return false;

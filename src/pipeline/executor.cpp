@@ -26,14 +26,6 @@ bool intersects(const classify::WordSet& a, const classify::WordSet& b) {
     return ((a.bits[0] & b.bits[0]) | (a.bits[1] & b.bits[1])) != 0;
 }
 
-/// Bytes as they came in: every rule that a packet meets counts the same, as in OVS.
-std::uint64_t bytes_of(const PacketSet& set, const Group& group) {
-    std::int64_t bytes = 0;
-    for (unsigned g = 0; g < group.count; ++g)
-        bytes += std::int64_t{set.packet[group.index[g]]->pkt_len} - set.grown[group.index[g]];
-    return static_cast<std::uint64_t>(bytes);
-}
-
 Path start_path(const Topology::Bridge& bridge, const PortEntry* ingress, unsigned crossings) {
     Path path;
     path.bridge = &bridge;
@@ -58,6 +50,13 @@ void forget_queues(Packet* const* packets, unsigned count) {
 constexpr std::uint64_t kStpGroup = 0x0180c2000000;
 
 }  // namespace
+
+std::uint64_t received_bytes(const PacketSet& set, const Group& group) noexcept {
+    std::int64_t bytes = 0;
+    for (unsigned g = 0; g < group.count; ++g)
+        bytes += std::int64_t{set.packet[group.index[g]]->pkt_len} - set.grown[group.index[g]];
+    return static_cast<std::uint64_t>(bytes);
+}
 
 Executor::Executor(Datapath& datapath, unsigned tx_queue)
     : impl_(std::make_unique<Impl>(datapath, tx_queue)) {}
@@ -575,7 +574,7 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
         return;
     }
     if (!trace) {
-        count_hit(*rule, group.count, bytes_of(set, group));
+        count_hit(*rule, group.count, received_bytes(set, group));
         for (unsigned g = 0; recording == &set && g < group.count; ++g)
             note_hit(group.index[g], *rule);
     }

@@ -40,6 +40,10 @@ struct Departure {
     std::uint32_t queue;
 };
 
+/// Bytes of the packets as they came into the bridge: every rule, group and bucket that a packet meets counts
+/// the same, as in OVS.
+std::uint64_t received_bytes(const PacketSet& set, const Group& group) noexcept;
+
 struct Executor::Impl {
     Impl(Datapath& datapath, unsigned queue);
     ~Impl();

@@ -116,11 +116,8 @@ void Executor::Impl::choose_and_run(PacketSet& set, const Group& group, Path& pa
 void Executor::Impl::count_group(const PacketSet& set, const Group& group, StatsSlot slot) noexcept {
     if (trace) return;
     RuleCounter& counter = stats.at(slot);
-    std::uint64_t bytes = 0;
-    for (unsigned g = 0; g < group.count; ++g)
-        bytes += set.packet[group.index[g]]->pkt_len;
     counter.packets.add(group.count);
-    counter.bytes.add(bytes);
+    counter.bytes.add(received_bytes(set, group));
 }
 
 void Executor::Impl::run_bucket(PacketSet& set, const Group& group, Path& path, const GroupEntry& entry,
