@@ -8,6 +8,7 @@
 
 #include "flow/action_text.hpp"
 #include "flow/flow_text.hpp"
+#include "flow/group_text.hpp"
 #include "flow/match_text.hpp"
 
 namespace {
@@ -44,6 +45,28 @@ void check_actions(std::string_view text) {
     if (sluice::format_actions(*again) != printed) fail("actions", printed, sluice::format_actions(*again));
 }
 
+void check_group(std::string_view text, sluice::GroupCommand command) {
+    const auto group = sluice::parse_group(text, command);
+    if (!group) return;
+    const std::string printed = sluice::format_group(*group, sluice::BucketIds::kShown);
+    // Deletes and removals print as what they are about: not as a line that could be read again.
+    if (command != sluice::GroupCommand::kAdd) return;
+    const auto again = sluice::parse_group(printed, command);
+    if (!again) fail("group refused", printed, again.error().message);
+    const std::string twice = sluice::format_group(*again, sluice::BucketIds::kShown);
+    if (twice != printed) fail("group", printed, twice);
+}
+
+void check_meter(std::string_view text) {
+    const auto meter = sluice::parse_meter(text);
+    if (!meter) return;
+    // dump-meters separates by blanks and line ends, which the parser takes as it takes commas.
+    const std::string printed = sluice::format_meter(*meter);
+    const auto again = sluice::parse_meter(printed);
+    if (!again) fail("meter refused", printed, again.error().message);
+    if (sluice::format_meter(*again) != printed) fail("meter", printed, sluice::format_meter(*again));
+}
+
 void check_flow(std::string_view text) {
     const auto flow = sluice::parse_flow(text);
     if (!flow) return;
@@ -55,7 +78,7 @@ void check_flow(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const std::string_view text{reinterpret_cast<const char*>(data) + 1, size - 1};
-    switch (data[0] % 5) {
+    switch (data[0] % 10) {
         case 0:
             check_spec(text, sluice::FlowUse::kAdd);
             break;
@@ -68,8 +91,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 3:
             check_actions(text);
             break;
-        default:
+        case 4:
             check_flow(text);
+            break;
+        case 5:
+        case 6:
+            check_group(text, sluice::GroupCommand::kAdd);
+            break;
+        case 7: {
+            constexpr sluice::GroupCommand kOthers[] = {
+                sluice::GroupCommand::kModify, sluice::GroupCommand::kDelete,
+                sluice::GroupCommand::kInsertBucket, sluice::GroupCommand::kRemoveBucket};
+            for (const auto command : kOthers)
+                check_group(text, command);
+            break;
+        }
+        default:
+            check_meter(text);
             break;
     }
     return 0;

@@ -61,8 +61,10 @@ Result<Bucket> parse_bucket(std::string_view s, GroupType type, const PortNames*
         } else if (item.key == "watch_group") {
             ok = number_into("bucket", item, kMaxGroup, bucket.watch_group);
         } else if (item.key == "action" || item.key == "actions") {
-            const auto value = static_cast<std::size_t>(item.value.data() - s.data());
-            actions = s.substr(value);
+            // A word without a value has none to point at.
+            actions = item.separator == '\0'
+                          ? rest
+                          : s.substr(static_cast<std::size_t>(item.value.data() - s.data()));
             break;
         } else {
             actions = s.substr(start);

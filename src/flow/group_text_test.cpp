@@ -77,6 +77,13 @@ TEST(GroupText, refusals_say_why) {
     EXPECT_EQ(insert->command_bucket, kLastBucket);
 }
 
+TEST(GroupText, actions_without_a_value_are_what_follows) {
+    const auto group = parse_group("group_id=1,type=indirect,bucket=actions output:1");
+    ASSERT_TRUE(group) << group.error().message;
+    EXPECT_EQ(group->buckets.at(0).actions.size(), 1U);
+    EXPECT_TRUE(parse_group("group_id=1,type=indirect,bucket=actions"));
+}
+
 TEST(MeterText, prints_as_ovs) {
     constexpr std::pair<const char*, const char*> kCases[] = {
         {"meter=1,kbps,bands=type=drop,rate=100", "meter=1 kbps bands=\ntype=drop rate=100"},
