@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "flow/action_text.hpp"
-#include "tests/scenario/group_text.hpp"
+#include "flow/group_text.hpp"
 #include "tests/scenario/packet_text.hpp"
 #include "wire/builder.hpp"
 
@@ -75,7 +75,7 @@ class Reader {
         else if (verb == "group" || verb == "del-group")
             read_group(text, verb == "del-group");
         else if (verb == "meter")
-            bridge().settings.meters.insert(value_or_throw(parse_meter(text, kFirstTime)));
+            read_meter(text);
         else if (verb == "time")
             add_step(ScenarioStep::Kind::kTime).count = to_number(take_word(text));
         else if (verb == "link")
@@ -199,7 +199,11 @@ class Reader {
         if (remove) {
             group.first = to_number(take_word(text));
         } else {
-            group = value_or_throw(parse_group(text));
+            GroupMod mod = value_or_throw(parse_group(text));
+            group.first = mod.group;
+            group.second.type = mod.type;
+            group.second.buckets = std::move(mod.buckets);
+            group.second.properties = std::move(mod.properties);
         }
         if (scenario_.steps.empty() && !remove) {
             bridge().settings.groups.insert(std::move(group));
@@ -210,6 +214,10 @@ class Reader {
         step.id = group.first;
         step.group = std::move(group.second);
         step.absent = remove;
+    }
+    void read_meter(std::string_view text) {
+        const MeterMod mod = value_or_throw(parse_meter(text));
+        bridge().settings.meters.insert({mod.meter, reference::make_meter(mod, kFirstTime)});
     }
     void read_link(std::string_view text) {
         ScenarioStep& step = add_step(ScenarioStep::Kind::kLink);
