@@ -2,6 +2,7 @@
 // FlowTables: time-outs, statistics, dumps.
 #include <algorithm>
 
+#include "bridge/duration.hpp"
 #include "bridge/flow_tables.hpp"
 
 namespace sluice::bridge {
@@ -74,15 +75,13 @@ std::size_t FlowTables::flow_count() const {
 
 openflow::FlowStats FlowTables::describe(const Flow& flow, std::int64_t now_ms) const {
     const pipeline::RuleStats counted = stats(flow);
-    const std::int64_t age_ms = std::max<std::int64_t>(now_ms - flow.created_ms, 0);
     const auto used = std::max(static_cast<std::int64_t>(counted.used_ms), flow.created_ms);
     openflow::FlowStats out;
     out.match = flow.match();
     out.table = flow.table();
     out.priority = flow.priority();
     out.cookie = flow.cookie;
-    out.duration_s = static_cast<std::uint32_t>(age_ms / 1000);
-    out.duration_ns = static_cast<std::uint32_t>(age_ms % 1000 * 1'000'000);
+    put_duration(out, now_ms, flow.created_ms);
     out.idle_timeout_s = flow.idle_timeout_s;
     out.hard_timeout_s = flow.hard_timeout_s;
     out.idle_age_s = static_cast<std::int32_t>(std::max<std::int64_t>(now_ms - used, 0) / 1000);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "bridge/duration.hpp"
 #include "bridge/flow_tables.hpp"
 
 namespace sluice::bridge {
@@ -199,15 +200,13 @@ void visit_selected(const Map& groups, std::uint32_t id, const Visit& visit) {
 std::vector<openflow::GroupStats> GroupTable::stats(std::uint32_t id, std::int64_t now_ms) const {
     std::vector<openflow::GroupStats> out;
     visit_selected(groups_, id, [&](std::uint32_t number, const Group& group) {
-        const std::int64_t age_ms = std::max<std::int64_t>(now_ms - group.created_ms, 0);
         const pipeline::RuleStats counted = program_.stats(group.entry->stats);
         openflow::GroupStats& stats = out.emplace_back();
         stats.group = number;
         stats.ref_count = static_cast<std::uint32_t>(flows_.references().group_count(number));
         stats.packet_count = counted.packets;
         stats.byte_count = counted.bytes;
-        stats.duration_s = static_cast<std::uint32_t>(age_ms / 1000);
-        stats.duration_ns = static_cast<std::uint32_t>(age_ms % 1000 * 1'000'000);
+        put_duration(stats, now_ms, group.created_ms);
         for (const pipeline::BucketEntry& bucket : group.entry->buckets) {
             const pipeline::RuleStats part = program_.stats(bucket.stats);
             stats.buckets.push_back({part.packets, part.bytes});

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bridge/meter_table.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
+#include "bridge/duration.hpp"
 #include "bridge/flow_tables.hpp"
 
 namespace sluice::bridge {
@@ -83,15 +82,13 @@ std::optional<std::vector<openflow::MeterStats>> MeterTable::stats(std::uint32_t
     std::vector<openflow::MeterStats> out;
     for (const auto& [number, meter] : meters_) {
         if (id != kAllMeters && id != number) continue;
-        const std::int64_t age_ms = std::max<std::int64_t>(now_ms - meter.created_ms, 0);
         const pipeline::RuleStats counted = program_.stats(meter.entry->stats);
         openflow::MeterStats& stats = out.emplace_back();
         stats.meter = number;
         stats.flow_count = static_cast<std::uint32_t>(flows_.references().meter_count(number));
         stats.packet_in_count = counted.packets;
         stats.byte_in_count = counted.bytes;
-        stats.duration_s = static_cast<std::uint32_t>(age_ms / 1000);
-        stats.duration_ns = static_cast<std::uint32_t>(age_ms % 1000 * 1'000'000);
+        put_duration(stats, now_ms, meter.created_ms);
         for (const auto& band : meter.entry->bands) {
             const pipeline::RuleStats part = program_.stats(band->stats);
             stats.bands.push_back({part.packets, part.bytes});

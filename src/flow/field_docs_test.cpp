@@ -79,7 +79,7 @@ std::string wire_dictionary() {
 }
 
 void expect_current(const std::string& name, const std::string& wanted) {
-    const auto path = std::filesystem::path(__FILE__).parent_path() / "../.." / name;
+    const auto path = std::filesystem::path(SLUICE_SOURCE_DIR) / name;
     if (std::getenv("SLUICE_UPDATE") != nullptr) {
         std::ofstream{path} << wanted;
         return;

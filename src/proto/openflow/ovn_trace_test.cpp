@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A capture of OVN and Open vSwitch (tests/data/ovn-trace): every message decodes, encodes to the same bytes,
 // and its flows read as ovs-ofctl prints them.
-#include <cstdio>
-#include <filesystem>
 #include <sstream>
 
 #include <fmt/ranges.h>
@@ -13,26 +11,13 @@
 #include "flow/flow_text.hpp"
 #include "flow/match_text.hpp"
 #include "proto/openflow/codec.hpp"
+#include "proto/openflow/test_data.hpp"
 
 namespace sluice::openflow {
 namespace {
 
-/// Content of a file of the capture; empty if it can't be read.
-std::string unpack(const std::string& name) {
-    const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
-    const std::string path = (root / "tests/data/ovn-trace" / (name + ".xz")).string();
-    std::string content;
-    if (FILE* pipe = popen(("timeout 60 xz -dc '" + path + "'").c_str(), "r")) {
-        char buffer[65536];
-        while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
-            content.append(buffer, n);
-        pclose(pipe);
-    }
-    return content;
-}
-
 std::vector<Bytes> capture() {
-    const std::string content = unpack("of.bin");
+    const std::string content = unpack(SLUICE_SOURCE_DIR "/tests/data/ovn-trace/of.bin.xz");
     FrameReader reader;
     reader.append({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
     std::vector<Bytes> frames;
@@ -102,7 +87,7 @@ TEST(OvnTrace, flows_read_as_ovs_prints_them) {
     for (const auto& frame : capture())
         collect(frame, ours);
     std::vector<std::string> theirs;
-    std::istringstream text{unpack("of.txt")};
+    std::istringstream text{unpack(SLUICE_SOURCE_DIR "/tests/data/ovn-trace/of.txt.xz")};
     for (std::string line; std::getline(text, line);) {
         const auto head = line.find("): ");
         if (line.starts_with("OFPT_FLOW_MOD") && head != line.npos) theirs.push_back(line.substr(head + 3));

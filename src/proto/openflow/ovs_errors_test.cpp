@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thousands of flow-mods with one fault each (tests/data/bad-openflow): we answer as Open vSwitch did.
-#include <cstdio>
-#include <filesystem>
 #include <map>
 #include <sstream>
 
 #include <gtest/gtest.h>
 
 #include "proto/openflow/codec.hpp"
+#include "proto/openflow/test_data.hpp"
 #include "proto/openflow/wire.hpp"
 
 namespace sluice::openflow {
 namespace {
-
-std::string unpack(const std::string& name) {
-    const auto root = std::filesystem::path(__FILE__).parent_path() / "../../..";
-    const std::string path = (root / "tests/data/bad-openflow" / (name + ".txt.xz")).string();
-    std::string content;
-    if (FILE* pipe = popen(("timeout 60 xz -dc '" + path + "'").c_str(), "r")) {
-        char buffer[65536];
-        while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
-            content.append(buffer, n);
-        pclose(pipe);
-    }
-    return content;
-}
 
 Bytes from_hex(const std::string& text) {
     Bytes bytes;
@@ -170,7 +156,7 @@ void report(const Tally& tally) {
 
 TEST(OvsErrors, bad_actions_get_the_same_answer) {
     Tally tally;
-    std::istringstream data{unpack("actions")};
+    std::istringstream data{unpack(SLUICE_SOURCE_DIR "/tests/data/bad-openflow/actions.txt.xz")};
     for (std::string line; std::getline(data, line);) {
         std::istringstream words{line};
         unsigned version = 0;
@@ -185,7 +171,7 @@ TEST(OvsErrors, bad_actions_get_the_same_answer) {
 
 TEST(OvsErrors, bad_matches_get_the_same_answer) {
     Tally tally;
-    std::istringstream data{unpack("matches")};
+    std::istringstream data{unpack(SLUICE_SOURCE_DIR "/tests/data/bad-openflow/matches.txt.xz")};
     for (std::string line; std::getline(data, line);) {
         std::istringstream words{line};
         unsigned version = 0;
