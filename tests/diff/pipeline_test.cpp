@@ -88,6 +88,23 @@ TEST(Differential, pipeline_agrees_with_reference_while_rules_change_underneath)
     }
 }
 
+TEST(Differential, pipeline_agrees_with_reference_on_everything_at_once_while_all_of_it_changes) {
+    // Caches: none, one that every flow is thrown out of, a small one, one that holds all.
+    for (const unsigned cache_entries : {0U, 2U, 64U, 4096U}) {
+        PipelineTarget target{cache_entries};
+        DifferentialOptions options{.seed = 9, .programs = 60, .frames = 80, .compare_drops = false};
+        options.change_one_in = 4;
+        options.change_groups = true;
+        RandomOptions& random = options.random;
+        random.groups = 5;
+        random.meters = 2;
+        random.mpls = random.computed = random.queues = random.inert = random.encap = true;
+        random.learn = random.conjunction = true;
+        random.max_fields = 2;
+        run_differential(target, options);
+    }
+}
+
 TEST(Differential, bursts_end_as_their_packets_one_by_one) {
     for (const bool learn : {false, true}) {
         PipelineTarget target{64};
