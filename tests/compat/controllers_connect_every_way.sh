@@ -3,66 +3,13 @@
 # Controllers over unix, tcp, ptcp and ssl; roles; fail_mode standalone and secure; one that never reads.
 . "$(dirname "$0")/../lib.sh"
 
-cat >"$T/controller.py" <<'PY'
-"""A controller that says hello, asks for features, writes what happened to a file and answers echo requests."""
-import socket, ssl, struct, sys
-kind, where, log = sys.argv[1:4]
-listener = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET)
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(where if kind == "unix" else ("127.0.0.1", int(where)))
-listener.listen(8)
-out = open(log, "a", buffering=1)
-print("listening", file=out)
-while True:
-    peer = listener.accept()[0]
-    if kind == "mute":
-        keep = globals().setdefault("kept", [])
-        keep.append(peer)
-        peer.sendall(struct.pack("!BBHI", 4, 0, 8, 1))
-        # Asks without end and never reads: the switch's answers pile up.
-        peer.setblocking(False)
-        request = struct.pack("!BBHIHHI", 4, 18, 16, 2, 3, 0, 0) + b""
-        try:
-            for _ in range(100000):
-                peer.send(request)
-        except OSError:
-            pass
-        print("flooded", file=out)
-        continue
-    try:
-        if kind == "ssl":
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(sys.argv[4] + "/cert.pem", sys.argv[4] + "/key.pem")
-            context.load_verify_locations(sys.argv[4] + "/cert.pem")
-            context.verify_mode = ssl.CERT_REQUIRED
-            peer = context.wrap_socket(peer, server_side=True)
-        peer.settimeout(60)
-        peer.sendall(struct.pack("!BBHI", 4, 0, 8, 1) + struct.pack("!BBHI", 4, 5, 8, 2))
-        data = b""
-        while True:
-            more = peer.recv(65536)
-            if not more:
-                break
-            data += more
-            while len(data) >= 8 and len(data) >= struct.unpack("!H", data[2:4])[0]:
-                length = struct.unpack("!H", data[2:4])[0]
-                message, data = data[:length], data[length:]
-                if message[1] == 2:
-                    peer.sendall(message[:1] + b"\x03" + message[2:])
-                elif message[1] == 6:
-                    print("features %016x" % struct.unpack("!Q", message[8:16]), file=out)
-                elif message[1] == 10:
-                    print("packet-in", file=out)
-    except (OSError, ssl.SSLError) as error:
-        print("error", error, file=out)
-PY
 start_switch
 add_bridge br0
 add_guest h1 10.0.0.1/24
 add_guest h2 10.0.0.2/24
 vsctl set bridge br0 other_config:datapath-id=00000000000000ab protocols=OpenFlow13
 check "no controller: standalone, traffic passes" pings h1 10.0.0.2
-controller() { "$PYTHON" "$T/controller.py" "$1" "$2" "$T/$1.txt" "$T" & until_true 5 test -s "$T/$1.txt"; }
+controller() { "$PYTHON" "$SLUICE_ROOT/tests/controller.py" "$1" "$2" "$T/$1.txt" "$T" & until_true 5 test -s "$T/$1.txt"; }
 controller unix "$T/controller.sock"
 controller tcp 6653
 first=$! # the tcp controller
@@ -79,7 +26,7 @@ wait_for 5 "a packet reaches the controller" has '^packet-in' cat "$T/tcp.txt"
 kill "$first"
 wait_for 10 "the controller that went is not connected" has false vsctl --bare --columns=is_connected find controller 'target="tcp:127.0.0.1:6653"'
 check_fails "secure: the switch forwards nothing by itself" pings h1 10.0.0.2 2
-"$PYTHON" "$T/controller.py" tcp 6653 "$T/tcp2.txt" &
+"$PYTHON" "$SLUICE_ROOT/tests/controller.py" tcp 6653 "$T/tcp2.txt" &
 wait_for 15 "it comes back and the switch connects again" has '^features' cat "$T/tcp2.txt"
 vsctl del-controller br0
 vsctl set-fail-mode br0 standalone

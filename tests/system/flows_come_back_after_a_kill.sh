@@ -4,43 +4,6 @@
 # fills a switch that it had before; replace-flows makes the tables what a file says.
 . "$(dirname "$0")/../lib.sh"
 
-cat >"$T/controller.py" <<'PY'
-"""A controller that answers features with one flow for each pair of ports 1 and 2, and counts connections."""
-import socket, struct, sys
-sys.path.insert(0, sys.argv[2])
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(("127.0.0.1", 6653))
-listener.listen(4)
-out = open(sys.argv[1], "a", buffering=1)
-print("listening", file=out)
-def flow(in_port, out_port):
-    match = struct.pack("!HHHBBI", 1, 12, 0x8000, 0, 4, in_port) + b"\0" * 4
-    actions = struct.pack("!HH4x", 4, 24) + struct.pack("!HHIH6x", 0, 16, out_port, 0xFFFF)
-    body = struct.pack("!QQBBHHHIIIHxx", 0, 0, 0, 0, 0, 0, 100, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0) + match + actions
-    return struct.pack("!BBHI", 4, 14, 8 + len(body), 7) + body
-while True:
-    peer = listener.accept()[0]
-    peer.sendall(struct.pack("!BBHI", 4, 0, 8, 1) + struct.pack("!BBHI", 4, 5, 8, 2))
-    data = b""
-    while True:
-        try:
-            more = peer.recv(65536)
-        except OSError:
-            more = b""
-        if not more:
-            break
-        data += more
-        while len(data) >= 8 and len(data) >= struct.unpack("!H", data[2:4])[0]:
-            length = struct.unpack("!H", data[2:4])[0]
-            message, data = data[:length], data[length:]
-            if message[1] == 2:
-                peer.sendall(message[:1] + b"\x03" + message[2:])
-            elif message[1] == 6:
-                peer.sendall(flow(1, 2) + flow(2, 1) + struct.pack("!BBHI", 4, 20, 8, 9))
-            elif message[1] == 21:
-                print("filled", file=out)
-PY
 start_switch
 add_bridge br0 protocols=OpenFlow10,OpenFlow13,OpenFlow15
 vsctl set-fail-mode br0 secure
@@ -77,7 +40,7 @@ check "replace-flows" ofctl -O OpenFlow15 replace-flows br0 "$T/wanted"
 expect_eq "makes the tables what the file says" "$(cat "$T/wanted")" "$(dump)"
 expect_eq "diff-flows finds no difference" "" "$(ofctl -O OpenFlow15 diff-flows br0 "$T/wanted")"
 
-"$PYTHON" "$T/controller.py" "$T/controller.txt" "$SLUICE_ROOT/tests" &
+"$PYTHON" "$SLUICE_ROOT/tests/controller.py" fill 6653 "$T/controller.txt" &
 until_true 5 test -s "$T/controller.txt"
 vsctl set bridge br0 protocols=OpenFlow13
 vsctl set-controller br0 tcp:127.0.0.1:6653
