@@ -27,15 +27,27 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def names_no_protocol(frame):
-    """Does its IP header name protocol 0, and nothing that it stands for follow? OVS takes 0 for no header."""
+def past_tags(frame):
+    """Where the EtherType behind all tags stands."""
     at = 12
     while frame[at:at + 2] in (b"\x81\x00", b"\x88\xa8"):
         at += 4
+    return at
+
+
+def names_no_protocol(frame):
+    """Does its IP header name protocol 0, and nothing that it stands for follow? OVS takes 0 for no header."""
+    at = past_tags(frame)
     kind, ip = frame[at:at + 2], frame[at + 2:]
     if kind == b"\x08\x00":
         return ip[9:10] == b"\0"
     return kind == b"\x86\xdd" and ip[6:7] == b"\0" and (struct.unpack("!H", ip[4:6])[0] < 8 or ip[40:41] not in b"\x06\x11\x3a\x84\x2c\x3b")
+
+
+def lacks_its_label(frame):
+    """An MPLS frame that ends before its first label: OVS makes one when a field of it is set."""
+    at = past_tags(frame)
+    return frame[at:at + 2] in (b"\x88\x47", b"\x88\x48") and len(frame) < at + 6
 
 
 class Packets:
@@ -45,6 +57,9 @@ class Packets:
         self.random = random
         self.plain_tags = False  # no DEI bits, no priority without a VLAN
         self.snap = True
+        self.to_themselves = True  # destination and source are one address
+        self.routing = True  # IPv6 routing headers
+        self.padded = True  # padding behind short packets, and damage
         self.max_tags = 3
 
     def chance(self, p):
@@ -121,7 +136,7 @@ class Packets:
         proto = self.pick([6, 17, 58, 58, 58, 132, 59])
         body = self.upper(proto, lambda length: src + dst + struct.pack("!II", length, proto))
         first = proto
-        for extension in self.pick([[]] * 6 + [[0], [43], [60], [44], [44, 0], [44, 60], [51]]):
+        for extension in self.pick([[]] * 6 + [[0], [43] if self.routing else [0], [60], [44], [44, 0], [44, 60], [51]]):
             if extension == 44:
                 place = self.pick([0, 1, 0x11, 0x10])
                 body = struct.pack("!BBHI", first, 0, place, 9) + (body[:7] if place >= 8 else body)
@@ -142,13 +157,15 @@ class Packets:
         stack = b""
         for n in range(count):
             bottom = n == count - 1 and not self.chance(0.05)
-            stack += struct.pack("!I", self.pick(LABELS) << 12 | self.pick([0, 3]) << 9 | bottom << 8 | self.pick([0, 1, 2, 64, 255]))
+            entry = self.pick(LABELS) << 12 | self.pick([0, 3]) << 9 | bottom << 8 | self.pick([0, 1, 2, 64, 255])
+            stack += struct.pack("!I", entry or 1)  # OVS takes an entry of zeros for the end of the stack
         return stack + self.pick([self.ip4, self.ip6, self.payload])()
 
     def frame(self):
         while True:
             frame = self.draw()
-            if not names_no_protocol(frame):
+            to_itself = frame[:6] == frame[6:12]
+            if not names_no_protocol(frame) and not lacks_its_label(frame) and (self.to_themselves or not to_itself):
                 return frame
 
     def draw(self):
@@ -172,6 +189,8 @@ class Packets:
             out += struct.pack("!HBBB3sH", 8 + len(inner), 0xAA, 0xAA, 3, self.pick([b"\0\0\0", b"\0\0\x01"]), 0x0800) + inner
         else:
             out += struct.pack("!H", self.pick(TYPES)) + self.payload()
+        if not self.padded:
+            return out
         if len(out) < 60 and self.chance(0.6):
             out = out.ljust(60, b"\0")
         return self.damaged(out) if self.chance(0.08) else out

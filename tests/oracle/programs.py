@@ -7,9 +7,9 @@ TABLES = 5
 PORT_COUNT = 6
 # What may be switched off by name (--without).
 FEATURES = ["normal", "vlan", "mpls", "stack", "clone", "write", "resubmit", "move", "truncate", "local", "mods",
-            "metadata"]
+            "metadata", "groups", "learn", "conjunction", "hash", "length", "fin"]
 # Those that are drawn when asked for (--with).
-EXTRA = ["groups", "learn", "conjunction", "hash", "length"]
+EXTRA = ["meter"]
 
 REGISTERS = ["reg0", "reg1", "reg2", "reg15"]
 NXM = {"reg%d" % n: "NXM_NX_REG%d" % n for n in range(16)}
@@ -185,7 +185,7 @@ class Programs:
                      "set_field:%d->nw_ecn" % self.pick([0, 3]), "mod_nw_ttl:%d" % self.pick([1, 64]), "set_field:10.9.0.0/16->ip_dst",
                      "move:NXM_OF_IP_SRC[]->NXM_NX_REG1[]", "move:NXM_OF_IP_SRC[0..7]->NXM_OF_IP_DST[0..7]"]
         if l3 == "ip6":
-            menu += ["set_field:%s->ipv6_src" % self.pick(IP6S), "set_field:%s->ipv6_dst" % self.pick(IP6S), "dec_ttl", "mod_nw_tos:%d" % self.pick([0, 4]),
+            menu += ["set_field:%s->ipv6_src" % self.pick(IP6S)] * self.set_ip6_src + ["set_field:%s->ipv6_dst" % self.pick(IP6S), "dec_ttl", "mod_nw_tos:%d" % self.pick([0, 4]),
                      "set_field:%d->ipv6_label" % self.pick([0, 9]), "set_field:2001:db8::/32->ipv6_dst", "mod_nw_ttl:%d" % self.pick([1, 64])]
         if proto in ("tcp", "udp", "sctp"):
             menu += ["mod_tp_src:%d" % self.pick(L4S), "mod_tp_dst:%d" % self.pick(L4S), "set_field:%d->%s_dst" % (self.pick(L4S), proto),
@@ -231,15 +231,17 @@ class Programs:
         known["l3"], known["proto"] = "mpls", None
         return ["push_mpls:" + kind] + self.pick([[], ["set_mpls_label:%d" % self.pick(LABELS)], ["set_mpls_ttl:9"]])
 
-    def special(self, table):
+    def special(self, table, known, depth):
         """Actions beyond headers, of the features that are asked for."""
         menu = []
         if self.has("learn") and table < TABLES - 1:
-            keys = self.pick([["NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]"], ["NXM_OF_VLAN_TCI[0..11]", "NXM_OF_ETH_SRC[]"], ["eth_type=0x800", "NXM_OF_IP_DST[]=NXM_OF_IP_SRC[]"],
-                              ["NXM_NX_REG1[]=1"]])
+            keys = self.pick([["NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]"], ["NXM_OF_VLAN_TCI[0..11]", "NXM_OF_ETH_SRC[]"], ["NXM_NX_REG1[]=1"]] +
+                             [["eth_type=0x800", "NXM_OF_IP_DST[]=NXM_OF_IP_SRC[]"]] * (known["l3"] == "ip"))
             acts = self.pick([["output:NXM_OF_IN_PORT[]"], ["load:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15]"], ["load:2->NXM_NX_REG2[]", "output:NXM_OF_IN_PORT[]"]])
             options = ["table=%d" % self.random.randint(table + 1, TABLES - 1), "priority=%d" % self.random.randint(100, 120)]
-            options += self.some(["hard_timeout=60", "idle_timeout=30", "cookie=0x%x" % self.pick([1, 9]), "limit=%d" % self.pick([1, 3]), "delete_learned"], 2)
+            options += self.some(["hard_timeout=60", "idle_timeout=30", "fin_idle_timeout=4", "limit=%d" % self.pick([1, 3])], 2)
+            # OVS deletes what was learned when a bundle is through, and then by cookie what the bundle has added.
+            options += self.pick([[], ["cookie=0x%x" % self.pick([1, 9])], ["cookie=0xd", "delete_learned"]])
             menu.append("learn(%s)" % ",".join(options + keys + acts))
         if self.has("groups"):
             menu += ["group:%d" % self.random.randint(1, 4)] * 2
@@ -248,7 +250,9 @@ class Programs:
             menu += ["multipath(%s,%d,%s,%d,0,NXM_NX_REG0[0..7])" % (fields, self.pick([0, 50]), method, self.pick([1, 3, 6])),
                      "bundle(%s,%d,%s,ofport,members:%s)" % (fields, self.pick([0, 7]), self.pick(["active_backup", "hrw"]), self.pick(["1,2,3", "4", "6,5"])),
                      "bundle_load(%s,0,hrw,ofport,NXM_NX_REG1[0..15],members:2,3)" % fields]
-        if self.has("length"):
+        if self.has("fin") and known["proto"] == "tcp":
+            menu += ["fin_timeout(idle_timeout=5,hard_timeout=9)", "fin_timeout(idle_timeout=3)"]
+        if self.has("length") and table == 0 and depth == 0:
             menu += ["check_pkt_larger(%d)->NXM_NX_REG0[0]" % self.pick([59, 60, 100])]
         return self.pick(menu) if menu else None
 
@@ -285,7 +289,9 @@ class Programs:
         out = []
         for _ in range(self.random.randint(0, 4)):
             kind = self.random.random()
-            if kind < 0.34:
+            if kind > 0.7 and self.often and self.chance(self.often):
+                out += [action for action in [self.special(table, known, depth)] if action]
+            elif kind < 0.34:
                 out.append(self.output())
             elif kind < 0.64:
                 out.append(self.change(known))
@@ -297,9 +303,7 @@ class Programs:
                 out += self.labels(known)
             elif kind < 0.94 and self.has("resubmit") and table < TABLES - 1:
                 out.append(self.onward(table))
-            elif kind < 0.96 and self.special(table):
-                out.append(self.special(table))
-            elif kind < 0.98 and self.has("clone") and depth < 2:
+            elif kind < 0.97 and self.has("clone") and depth < 2:
                 out.append("clone(%s)" % ",".join(self.actions(table, known, depth + 1) or [self.output()]))
             elif depth == 0 and self.chance(0.3):
                 out.append(self.pick(["exit", "note:01.02.03.04.05.06"]))
@@ -329,11 +333,22 @@ class Programs:
 
     def rule(self, table, priority):
         match, known = self.match(table)
-        return Rule(table, priority, match, self.instructions(table, known), self.pick([0, 1, 7]))
+        rule = Rule(table, priority, match, self.instructions(table, known), self.pick([0, 1, 7]))
+        if self.has("fin") and self.chance(0.2):
+            rule.match = rule.match + self.pick([["idle_timeout=60"], ["hard_timeout=100"], ["idle_timeout=60", "hard_timeout=100"]])
+        return rule
 
     def profile(self):
         """Features of one program: some that OVS does not get right together stay apart (README.md)."""
         self.features = set(self.all_features)
+        # The actions that few programs need, and then often.
+        rare = [f for f in ("groups", "learn", "conjunction", "hash", "length", "fin") if f in self.features]
+        self.features -= set(rare)
+        self.features |= set(self.some(rare, 3))
+        self.set_ip6_src = self.chance(0.7)
+        self.often = 0.5 if self.features & {"groups", "learn", "hash", "length", "fin"} else 0
+        if "length" in self.features:
+            self.features -= {"learn", "write"}  # OVS goes both ways behind check_pkt_larger (README.md)
         if self.chance(0.2):
             self.features -= {"vlan", "mpls", "normal", "write"}
         else:
@@ -348,6 +363,8 @@ class Programs:
     def program(self, packets, packet_count):
         self.profile()
         packets.max_tags = 1 if self.has("vlan") else 3
+        packets.to_themselves = not self.has("normal")
+        packets.routing, packets.padded = not self.set_ip6_src, not self.has("length")
         packets.plain_tags, packets.snap = self.has("normal"), not self.has("mpls")
         rules = []
         for table in range(TABLES):
@@ -368,7 +385,7 @@ class Programs:
     def mod(self, rules):
         rule = self.pick(rules)
         table = self.random.randrange(TABLES)
-        match = ",".join(["table=%d" % rule.table, "priority=%d" % rule.priority] + rule.match)
+        match = ",".join(["table=%d" % rule.table, "priority=%d" % rule.priority] + [item for item in rule.match if "_timeout" not in item])
         actions = self.instructions(TABLES - 1, {"l3": None, "proto": None, "vlan": None})
         return self.pick(["flow add " + self.rule(table, self.random.randint(50, 90)).text(), "flow delete_strict " + match,
                           "flow modify_strict %s,actions=%s" % (match, ",".join(actions) or "drop"), "flow delete table=%d,ip" % table,

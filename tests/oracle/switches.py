@@ -34,8 +34,15 @@ class Control:
 
     def __call__(self, method, *params):
         """(text, None) or (None, error text)."""
+        self.begin(method, *params)
+        return self.end()
+
+    def begin(self, method, *params):
         self.next_id += 1
         self.sock.sendall(json.dumps({"id": self.next_id, "method": method, "params": list(params)}).encode())
+
+    def end(self):
+        """What the command begun answers."""
         while True:
             try:
                 reply, end = self.decoder.raw_decode(self.buffer)
@@ -95,7 +102,10 @@ class Switch:
         self.set_up_bridge()
 
     def run(self, *command, ok=True, text=None):
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=LIMIT, input=text)
+        try:
+            done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=LIMIT, input=text)
+        except subprocess.TimeoutExpired:
+            raise Trouble("%s: %s: no answer within %d s" % (self.name, " ".join(command[:3]), LIMIT)) from None
         if ok and done.returncode:
             raise Trouble("%s: %s: %s" % (self.name, " ".join(command[:3]), done.stderr.strip()))
         return done
@@ -125,8 +135,12 @@ class Switch:
             self.had_groups = bool(program.groups)
         return done.stderr.strip() if done.returncode else ""
 
-    def receive(self, port, frame):
-        text, error = self.control("netdev-dummy/receive", port, frame.hex())
+    def begin_receive(self, port, frame):
+        self.control.begin("netdev-dummy/receive", port, frame.hex())
+
+    def end_receive(self):
+        """The frame has been taken: by OVS into its queue, see finish()."""
+        text, error = self.control.end()
         if error:
             raise Trouble("%s: receive: %s" % (self.name, error))
 
