@@ -107,7 +107,7 @@ def draw_rules(count, source):
         table, mask = number % TABLES, (number // TABLES) % len(MASKS)
         src_mask, dst_mask = prefix(MASKS[mask][0]), prefix(MASKS[mask][1])
         rule = (table, (10 << 24 | source.getrandbits(24)) & src_mask, (172 << 24 | source.getrandbits(24)) & dst_mask, mask)
-        if MASKS[mask][0] < 12 or rule not in seen:  # short prefixes have few values
+        if rule not in seen:  # short prefixes have few values, but enough for the rules of one table
             rules.append(rule)
         seen.add(rule)
     return rules
@@ -190,6 +190,10 @@ def totals(bench):
     return {name: int(value) for name, value in re.findall(r"(\w+)[:=]\s*(\d+)", text)}, text
 
 
+def drops(bench):
+    return {name: int(count) for name, count in re.findall(r"^\s*(.*?)\s+(\d+)\s*$", bench.run("ovs-appctl", "sluice/drops"), re.M)}
+
+
 def churn(args, results):
     """Changes rules for some seconds while a worker forwards what the null driver makes, as fast as it can."""
     bench = Bench(args.sluiced, dummy=False)
@@ -207,6 +211,7 @@ def churn(args, results):
                     flow_mod(DELETE_STRICT, 0, 2000, in_port, b""), flow_mod(ADD, 0, 1, in_port, output(2))]
         time.sleep(0.5)
         first, _ = totals(bench)
+        before = drops(bench)  # of packets that came before the first rule
         sent, began = 0, time.perf_counter()
         while time.perf_counter() - began < args.seconds:
             block = [m for n in range(20) for m in round_of + source.sample(others, 20)]
@@ -215,10 +220,10 @@ def churn(args, results):
             sent += len(block)
         seconds = time.perf_counter() - began
         last, text = totals(bench)
-        drops = bench.run("ovs-appctl", "sluice/drops")
-        lost = sum(int(n) for n in re.findall(r"\b(\d+)\s*$", drops, re.M))
+        dropped = {name: count - before.get(name, 0) for name, count in drops(bench).items() if count != before.get(name, 0)}
+        lost = sum(dropped.values())
         results["churn"] = {"seconds": round(seconds, 2), "flow_mods": sent, "flow_mods_per_second": round(sent / seconds),
-                            "packets": last.get("received", 0) - first.get("received", 0), "packets_lost": lost, "conservation": text.strip()}
+                            "packets": last.get("received", 0) - first.get("received", 0), "packets_lost": lost, "drops": dropped, "conservation": text.strip()}
         return lost == 0 and sent / seconds >= args.least and last.get("received", 0) > first.get("received", 0)
     finally:
         bench.stop()
