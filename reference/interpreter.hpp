@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -92,6 +93,8 @@ enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
 
 using FdbKey = std::pair<std::uint16_t, std::uint64_t>;  ///< VLAN, MAC
 
+struct Connections;
+
 struct Bridge {
     std::string name = "br0";
     std::map<OfPort, Port> ports;
@@ -100,8 +103,9 @@ struct Bridge {
     FragmentMode fragments = FragmentMode::kNormal;
     std::map<std::uint32_t, Group> groups;
     std::map<std::uint32_t, Meter> meters;
-    std::uint64_t now_ms = 0;      ///< the meters' clock
-    std::map<FdbKey, OfPort> fdb;  ///< learned by NORMAL, changed by execute()
+    std::uint64_t now_ms = 0;                  ///< the clock of meters and connections
+    std::shared_ptr<Connections> connections;  ///< of ct; made when needed, shared by bridges of a switch
+    std::map<FdbKey, OfPort> fdb;              ///< learned by NORMAL, changed by execute()
     bool forward_bpdu = false;
     std::set<std::uint16_t> flood_vlans;  ///< VLANs in which nothing is learned
     unsigned vlan_limit = 2;

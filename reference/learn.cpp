@@ -195,10 +195,43 @@ bool Machine::operator()(const CheckPktLargerAction& a) {
 }
 
 bool Machine::operator()(const CtClearAction&) {
+    c_.tracked = {};
+    clear_ct_fields();
+    return false;
+}
+
+void Machine::clear_ct_fields() {
     for (const FieldLoc field :
          {key::kCtState, key::kCtZone, key::kCtProto, key::kCtMark, key::kCtSrc, key::kCtDst, key::kCtTpSrc,
           key::kCtTpDst, key::kCtLabel, key::kCtIpv6Src, key::kCtIpv6Dst})
         key().set_wide(field, {});
+}
+
+/// With a table, the rest of the pipeline is a fork: it sees the ct fields, has a copy of everything else,
+/// and what ends it ends nothing here.
+bool Machine::operator()(const CtAction& a) {
+    if (a.alg != 0) {
+        note(DropReason::kUnsupported, "ct: alg= is not available");
+        return true;
+    }
+    if (!c_.bridge->connections) c_.bridge->connections = std::make_shared<Connections>();
+    if (!track(*c_.bridge->connections, c_.tracked, p_, a, c_.bridge->now_ms)) {
+        note(DropReason::kNatExhausted, "nat: no address and port is free");
+        c_.exit = true;
+        return true;
+    }
+    if (a.recirc_table != 0xff) {
+        const WorkPacket saved_packet = p_;
+        const Context saved = c_;
+        c_.in_packet_out = c_.in_action_set = false;
+        ++depth_;
+        enter_table(a.recirc_table, in_port(), true);
+        if (!c_.exit) run_action_set();
+        --depth_;
+        p_ = saved_packet;
+        c_ = saved;
+    }
+    clear_ct_fields();
     return false;
 }
 

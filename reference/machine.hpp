@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reference/commit.hpp"
+#include "reference/conntrack.hpp"
 #include "reference/interpreter.hpp"
 
 namespace sluice::reference {
@@ -36,6 +37,7 @@ class Machine {
         bool in_packet_out = false;
         std::uint32_t queue = 0;
         bool has_queue = false;
+        Tracked tracked;
     };
     FlowKey& key() { return p_.at.key; }
     OfPort in_port() const { return OfPort{static_cast<std::uint32_t>(p_.at.key.get(key::kInPort))}; }
@@ -125,10 +127,12 @@ class Machine {
     bool operator()(const BundleAction& a);
     bool operator()(const CheckPktLargerAction& a);
     bool operator()(const CtClearAction& a);
+    bool operator()(const CtAction& a);
     bool operator()(const DeleteFieldAction& a);
     bool operator()(const SampleAction& a);
     bool operator()(const FinTimeoutAction& a);
     bool operator()(const ConjunctionAction& a);
+    void clear_ct_fields();
     std::vector<Rule*> candidates(std::uint8_t table, const FlowKey& key,
                                   const std::vector<Rule*>& passed) const;
     Rule* search(std::uint8_t table, FlowKey key) const;

@@ -8,13 +8,13 @@ namespace sluice::conntrack {
 
 Result<std::unique_ptr<Tracker>> Tracker::create() {
     // Address space may be limited (ulimit -v): then there is room for less.
-    for (std::uint32_t bits = 24; bits >= 16; --bits) {
+    for (std::uint32_t bits = 24; bits >= 10; --bits) {
         std::unique_ptr<Tracker> tracker(new Tracker);
         if (!tracker->reserve(std::uint32_t{1} << bits)) continue;
         tracker->set_policy(0, default_policy());
         return tracker;
     }
-    return make_error(ENOMEM, "connection tracking: no address space for 65536 connections");
+    return make_error(ENOMEM, "connection tracking: no address space for a thousand connections");
 }
 
 bool Tracker::reserve(std::uint32_t capacity) {

@@ -116,7 +116,7 @@ class Tracker {
     static constexpr std::uint32_t kDefaultMaxConns = 3000000;
     static constexpr unsigned kMaxPolicies = 256;
 
-    /// Fails with ENOMEM if there is not even address space for 64 K connections.
+    /// Fails with ENOMEM if there is not even address space for a thousand connections.
     static Result<std::unique_ptr<Tracker>> create();
 
     // Threads that track.
@@ -140,6 +140,8 @@ class Tracker {
                       const TupleFilter& reply, std::uint64_t now_ms);
     void for_each(std::optional<std::uint16_t> zone, std::uint64_t now_ms,
                   const std::function<void(const Entry&)>& each) const;
+    /// Records there are to look at in a sweep.
+    std::uint32_t records() const noexcept { return v4_.end() + v6_.end() - 2; }
     std::uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
     std::uint32_t max_conns() const noexcept { return max_conns_.load(std::memory_order_relaxed); }
     void set_max_conns(std::uint32_t max) noexcept { max_conns_.store(max, std::memory_order_relaxed); }

@@ -29,6 +29,9 @@ constexpr std::int64_t kRefreshMs = 500;      // device state; OpenFlow port-sta
 constexpr std::int64_t kIdleTickMs = 200;     // RCU reclaim when nobody waits for it
 constexpr std::int64_t kBusyTickMs = 1;       // ... when a port or a reply waits
 constexpr std::int64_t kLinkDebounceMs = 10;  // a burst of link events gives one refresh
+constexpr std::int64_t kSweepMs = 100, kIdleSweepMs = 1000;  // connections: if there are any, if not
+constexpr std::uint32_t kLeastSwept = 4096,
+                        kSweepShare = 32;  // records a sweep: so many, or this part of all
 constexpr std::int64_t kBeatMs = 200;
 constexpr std::int64_t kLateMs = 1000;  // OVS's limit for "unreasonably long"
 
@@ -50,6 +53,7 @@ Switch::Switch(EventLoop& loop)
         kBeatMs, [this] { check_lateness(); }, TimeBase::kMachine);
     watch_links();
     schedule_tick(kIdleTickMs);
+    sweep_connections();
 }
 
 Switch::~Switch() {
@@ -142,6 +146,9 @@ void Switch::add_bridges() {
             owner = std::make_unique<SwitchBridge>();
             owner->config = wanted;
             owner->bridge = std::make_unique<bridge::Bridge>(*datapath_, wanted.settings);
+            owner->bridge->on_ct_flush = [this](const openflow::CtFlush& request) {
+                flush_connections(request);
+            };
             owner->bridge->on_topology_changed = [this] {
                 topology_changed_ = true;
                 push_topology();
@@ -265,6 +272,37 @@ void Switch::tick() {
     }
     const bool hurry = unsettled_ || !dying_ports_.empty() || !dying_bridges_.empty();
     schedule_tick(hurry ? kBusyTickMs : waiting != 0 ? kBusyTickMs * 10 : kIdleTickMs);
+}
+
+void Switch::sweep_connections() {
+    conntrack::Tracker& tracker = datapath_->tracker();
+    const std::uint32_t records = tracker.records();
+    if (records != 0) {
+        tracker.sweep(datapath_->rcu(), static_cast<std::uint64_t>(clock::now_ms()),
+                      std::max(kLeastSwept, records / kSweepShare));
+    }
+    sweep_timer_ = loop_.after(
+        records != 0 ? kSweepMs : kIdleSweepMs, [this] { sweep_connections(); }, TimeBase::kMachine);
+}
+
+void Switch::flush_connections(const openflow::CtFlush& request) {
+    const auto filter_of = [&](const openflow::CtTuple& tuple) {
+        conntrack::TupleFilter filter;
+        filter.src = tuple.source;
+        filter.dst = tuple.target;
+        filter.sport = tuple.icmp_id ? tuple.icmp_id : tuple.source_port;
+        filter.dport = tuple.target_port;
+        filter.icmp_type = tuple.icmp_type;
+        filter.icmp_code = tuple.icmp_code;
+        if (request.ip_proto != 0) filter.proto = request.ip_proto;
+        return filter;
+    };
+    conntrack::Tracker& tracker = datapath_->tracker();
+    const openflow::CtTuple none;
+    if (request.zone && request.ip_proto == 0 && request.original == none && request.reply == none)
+        return tracker.flush_zone(*request.zone);
+    tracker.flush(request.zone, filter_of(request.original), filter_of(request.reply),
+                  static_cast<std::uint64_t>(clock::now_ms()));
 }
 
 void Switch::schedule_tick(std::int64_t delay_ms) {

@@ -48,6 +48,7 @@ enum class OpCode : std::uint8_t {
     kBundle,
     kCheckLarger,
     kSample,
+    kCt,
     kCtClear,
     kDeleteField,
     kEncap,
@@ -92,13 +93,14 @@ enum class HeaderPart : std::uint8_t {
 };
 
 struct ActionProgram;
+struct CtPlan;
 
 /// One operation. Which members count depends on `code`.
 struct Op {
     OpCode code;
     HeaderPart part = HeaderPart::kNone;
     Prereq prereq = Prereq::kNone;
-    std::uint8_t table = 0;                 ///< kResubmit, kGoto; 0xff: current
+    std::uint8_t table = 0;                 ///< kResubmit, kGoto; 0xff: current; kCt; 0xff: none
     std::uint32_t arg = 0;                  ///< port, queue, length, ethertype, vid ...
     std::uint16_t bits = 0;                 ///< kMove and stack: width
     FieldLoc loc{}, loc2{};                 ///< target, source (sub-field positions folded in; see wide)
@@ -108,6 +110,7 @@ struct Op {
     const struct CookieCount* count = nullptr;  ///< kLearn with a limit; see Program::bind()
     const Action* source = nullptr;         ///< the action it came from (controller parameters, trace text)
     std::unique_ptr<ActionProgram> nested;  ///< clone, write_actions
+    std::shared_ptr<const CtPlan> ct;       ///< kCt (shared: its type is not known here)
 };
 
 /// What Executor::run_simple() needs of a program that consists of sets of fields, dec_ttl and outputs, with

@@ -223,6 +223,8 @@ void Executor::Impl::execute_op(PacketSet& set, Group& group, Path& path, const 
         case OpCode::kSample:
             if (!trace) counters.sampled.add(group.count);
             return;
+        case OpCode::kCt:
+            return ct_op(set, group, path, op);
         case OpCode::kCtClear:
             return ct_clear(set, group, path);
         case OpCode::kDeleteField:
@@ -532,6 +534,7 @@ Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, 
         copies.action_set[to] = set.action_set[i];
         copies.stack_size[to] = set.stack_size[i];
         copies.queue[to] = set.queue[i];
+        copies.ct[to] = set.ct[i];
         copies.bare |= (set.bare >> i & 1) << to;
         copies.retyped |= (set.retyped >> i & 1) << to;
         copies.reason[to] = DropReason::kActionDrop;

@@ -95,6 +95,7 @@ void Executor::Impl::ct_clear(PacketSet& set, const Group& group, Path& path) no
     ensure_lines(set, group, path, kAllLines);
     for (unsigned g = 0; g < group.count; ++g) {
         FlowKey& key = set.key[group.index[g]];
+        set.ct[group.index[g]] = {};
         for (const FieldLoc field :
              {key::kCtState, key::kCtZone, key::kCtProto, key::kCtMark, key::kCtSrc, key::kCtDst,
               key::kCtTpSrc, key::kCtTpDst, key::kCtLabel, key::kCtIpv6Src, key::kCtIpv6Dst})

@@ -4,6 +4,7 @@
 
 #include "flow/field.hpp"
 #include "pipeline/action_program.hpp"
+#include "pipeline/ct.hpp"
 
 namespace sluice::pipeline {
 
@@ -284,7 +285,15 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const NatAction&) { return unsupported("nat"); }
-    Result<void> operator()(const CtAction&) { return unsupported("ct"); }
+    Result<void> operator()(const CtAction& a) {
+        if (a.alg != 0) return unsupported("ct: alg=");
+        auto plan = plan_ct(a);
+        if (!plan) return plan.error();
+        Op& op = add(OpCode::kCt);
+        op.table = a.recirc_table;
+        op.ct = std::make_shared<const CtPlan>(std::move(*plan));
+        return {};
+    }
     Result<void> operator()(const CtClearAction&) {
         add(OpCode::kCtClear);
         return {};

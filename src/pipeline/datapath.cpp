@@ -2,6 +2,7 @@
 #include "pipeline/datapath.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -39,6 +40,9 @@ Datapath::Datapath()
       bridge_used_(kMaxBridges),
       tx_locks_(new std::atomic<bool>[std::size_t{kMaxPorts} * kTxLocks] {}),
       wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    auto tracker = conntrack::Tracker::create();
+    if (!tracker) throw std::bad_alloc();
+    tracker_ = std::move(*tracker);
     topology_.publish(rcu_, std::make_unique<Topology>());
     control_ = std::make_unique<Executor>(*this, 0);
     control_->impl().is_control = true;

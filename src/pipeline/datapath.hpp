@@ -16,6 +16,7 @@
 
 #include "base/types.hpp"
 #include "flow/action.hpp"
+#include "conntrack/tracker.hpp"
 #include "flow/key.hpp"
 #include "packet/drop_reason.hpp"
 #include "pipeline/fdb.hpp"
@@ -135,6 +136,8 @@ class Datapath {
     ~Datapath();
 
     Rcu& rcu() { return rcu_; }
+    /// Connections of all bridges.
+    conntrack::Tracker& tracker() noexcept { return *tracker_; }
 
     // Control thread: versions.
     /// Version that rules added now will become visible with.
@@ -206,6 +209,7 @@ class Datapath {
   private:
     Rcu rcu_;
     alignas(64) std::atomic<Version> version_{1};
+    std::unique_ptr<conntrack::Tracker> tracker_;
     RcuPtr<Topology> topology_;
     std::uint64_t topology_serial_ = 0;
     std::vector<bool> index_used_, bridge_used_;

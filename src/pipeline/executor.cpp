@@ -82,6 +82,7 @@ Executor::Impl::~Impl() {
         delete[] misses.load(std::memory_order_relaxed);
     for (auto& cache : caches)
         delete cache.load(std::memory_order_relaxed);
+    dp.tracker().leave(ct_local);
 }
 
 const ThreadCounters& Executor::counters() const {
@@ -245,6 +246,7 @@ void Executor::Impl::init_set(PacketSet& set, Packet** packets, unsigned count, 
     std::fill_n(set.action_set, size, std::uint16_t{0});
     std::fill_n(set.stack_size, size, std::uint8_t{0});
     std::fill_n(set.queue, size, kNoQueue);
+    std::fill_n(set.ct, size, conntrack::Attachment{});
     std::fill_n(set.reason, size, DropReason::kActionDrop);
     for (unsigned i = 0; i < size; ++i) {
         auto& word = set.key[i].word;

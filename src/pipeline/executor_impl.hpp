@@ -164,6 +164,12 @@ struct Executor::Impl {
     static void forget_uniform(Path& path, FieldLoc loc) noexcept;
     bool is_live(const Path& path, OfPort port) const noexcept;
 
+    // ct.cpp
+    void ct_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
+    void track(PacketSet& set, Group& group, Path& path, const CtPlan& plan) noexcept;
+    void pretend_to_track(PacketSet& set, const Group& group, Path& path, const CtPlan& plan) noexcept;
+    void run_fork_end(PacketSet& set, PacketSet& copies, Path& path) noexcept;
+
     // encap.cpp
     void encap(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
     void decap(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
@@ -232,6 +238,7 @@ struct Executor::Impl {
     std::uint64_t event_count = 0;                 ///< events ever pushed
     std::atomic<std::uint64_t> events_handled{0};  // writer: control; reader: the executor's thread
     LearnedFlows learned;
+    conntrack::Local ct_local;
     std::uint64_t packet_number = 0;  ///< of the packet being run, where packets are run one by one
     SpscRing<LearnRecord> learns{4096};
     std::array<std::atomic<Counter*>, kMaxBridges> table_misses{};  ///< 256 a bridge

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "classify/table.hpp"
+#include "conntrack/tracker.hpp"
 #include "flow/key.hpp"
 #include "flow/limits.hpp"
 #include "packet/drop_reason.hpp"
@@ -48,6 +49,7 @@ struct PacketSet {
     std::uint32_t pending_queue[kMaxBurst];   ///< kNoQueue: none
     std::uint32_t queue[kMaxBurst];           ///< of set_queue, kNoQueue: none
     std::uint16_t action_set[kMaxBurst];      ///< node in Executor's arena, 0: empty
+    conntrack::Attachment ct[kMaxBurst];      ///< what ct() found out about it last
     std::int16_t grown[kMaxBurst];  ///< bytes longer (below 0: shorter) than when it came into the bridge
     std::uint8_t stack_size[kMaxBurst];
     std::uint16_t pause_frame[kMaxBurst];  ///< paused: node in Executor's arena, outermost

@@ -40,6 +40,8 @@ class TraceSink {
     virtual void chose_bucket(const BucketEntry* bucket) = 0;
     virtual void enter_bucket(const BucketEntry& bucket) = 0;
     virtual void leave_bucket() = 0;
+    /// A trace tracks no connection: ct_state after the next ct().
+    virtual std::uint8_t next_ct_state() { return 0x21; }  // new, trk
 };
 
 }  // namespace sluice::pipeline

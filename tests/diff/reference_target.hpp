@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <list>
 
+#include "reference/conntrack.hpp"
 #include "tests/diff/target.hpp"
 
 namespace sluice::tests {
@@ -14,9 +15,11 @@ class ReferenceTarget final : public ScenarioTarget {
     std::string name() const override { return "reference"; }
     Result<void> configure(const std::vector<TargetBridge>& bridges) override {
         bridges_.clear();
+        const auto connections = std::make_shared<reference::Connections>();
         for (const TargetBridge& from : bridges) {
             reference::Bridge& bridge = bridges_.emplace_back(from.settings);
             bridge.now_ms = kFirstTime;
+            bridge.connections = connections;
             for (auto& [id, meter] : bridge.meters)
                 meter.filled_ms = kFirstTime;
             for (std::size_t i = 0; i < from.flows.size(); ++i) {

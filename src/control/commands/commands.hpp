@@ -48,12 +48,28 @@ Output bridge_dump_flows(Context& context, const Args& args);
 Output bridge_reconnect(Context& context, const Args& args);
 Output ofproto_list(Context& context, const Args& args);
 Output ofproto_trace(Context& context, const Args& args);
+// conntrack.cpp
+Output dump_conntrack(Context& context, const Args& args);
+Output flush_conntrack(Context& context, const Args& args);
+Output conntrack_stats(Context& context, const Args& args);
+Output conntrack_buckets(Context& context, const Args& args);
+Output conntrack_count(Context& context, const Args& args);
+Output conntrack_max(Context& context, const Args& args);
+Output set_conntrack_max(Context& context, const Args& args);
+Output enable_sequence_check(Context& context, const Args& args);
+Output disable_sequence_check(Context& context, const Args& args);
+Output sequence_check(Context& context, const Args& args);
+Output set_conntrack_limits(Context& context, const Args& args);
+Output del_conntrack_limits(Context& context, const Args& args);
+Output conntrack_limits(Context& context, const Args& args);
 // coverage.cpp
 void start_coverage(Context& context);
 void stop_coverage();
 Output coverage_show(Context& context, const Args& args);
 Output coverage_read_counter(Context& context, const Args& args);
 // datapath.cpp
+/// "netdev@ovs-netdev" and its aliases.
+bool is_datapath_name(const std::string& name);
 Output dpif_show(Context& context, const Args& args);
 Output dpif_show_features(Context& context, const Args& args);
 Output dpif_dump_flows(Context& context, const Args& args);
@@ -82,7 +98,6 @@ Output neighbour_show(Context& context, const Args& args);
 Output bond_list(Context& context, const Args& args);
 Output bond_show(Context& context, const Args& args);
 Output mdb_show(Context& context, const Args& args);
-Output conntrack_count(Context& context, const Args& args);
 Output dpdk_lcore_list(Context& context, const Args& args);
 Output mempool_info(Context& context, const Args& args);
 Output set_admin_state(Context& context, const Args& args);

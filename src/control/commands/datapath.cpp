@@ -29,11 +29,6 @@ std::string datapath_of(const SwitchBridge& owner) {
     return fmt::format("{0}@ovs-{0}", type);
 }
 
-bool is_datapath(const std::string& name) {
-    if (dummy_level() != DummyLevel::kNone && (name == "dummy@ovs-dummy" || name == "ovs-dummy")) return true;
-    return name == kName || name == "ovs-netdev" || name == "ovs-system" || name == "system@ovs-system";
-}
-
 const char* odp_type(const std::string& type) {
     if (type == "internal") return is_dummy_type(type) ? "dummy-internal" : "tap";
     return type.empty() ? "system" : type.c_str();
@@ -139,6 +134,11 @@ void show_datapath(Switch& target, const std::string& name, const std::vector<co
 
 }  // namespace
 
+bool is_datapath_name(const std::string& name) {
+    if (dummy_level() != DummyLevel::kNone && (name == "dummy@ovs-dummy" || name == "ovs-dummy")) return true;
+    return name == kName || name == "ovs-netdev" || name == "ovs-system" || name == "system@ovs-system";
+}
+
 Output dpif_show(Context& context, const Args&) {
     Switch& target = *context.target();
     std::map<std::string, std::vector<const SwitchBridge*>> datapaths;
@@ -155,11 +155,12 @@ Output dpif_show_features(Context& context, const Args& args) {
     // What scripts look for to decide whether the datapath can do something.
     return fmt::format(
         "Masked set action: Yes\nTunnel push pop: No\nUfid: No\nTruncate action: Yes\nClone action: Yes\n"
-        "Sample nesting: 0\nConntrack eventmask: No\nConntrack clear: No\nMax dp_hash algorithm: 0\n"
+        "Sample nesting: 0\nConntrack eventmask: No\nConntrack clear: Yes\nMax dp_hash algorithm: 0\n"
         "Check pkt length action: No\nConntrack timeout policy: No\nExplicit Drop action: Yes\n"
-        "Optimized Balance TCP mode: No\nConntrack all-zero IP SNAT: No\nMPLS Label add: No\n"
-        "Max VLAN headers: {}\nMax MPLS depth: 1\nRecirc: Yes\nCT state: No\nCT zone: No\nCT mark: No\n"
-        "CT label: No\nCT state NAT: No\nCT orig tuple: No\nCT orig tuple for IPv6: No\nIPv6 ND Extension: "
+        "Optimized Balance TCP mode: No\nConntrack all-zero IP SNAT: Yes\nMPLS Label add: No\n"
+        "Max VLAN headers: {}\nMax MPLS depth: 1\nRecirc: Yes\nCT state: Yes\nCT zone: Yes\nCT mark: Yes\n"
+        "CT label: Yes\nCT state NAT: Yes\nCT orig tuple: Yes\nCT orig tuple for IPv6: Yes\nIPv6 ND "
+        "Extension: "
         "No\n",
         context.target()->datapath().vlan_limit());
 }
@@ -179,7 +180,7 @@ Output dpctl_show(Context& context, const Args& args) {
     for (const auto& arg : args) {
         if (arg == "-s" || arg == "--statistics") {
             statistics = true;
-        } else if (!arg.starts_with("-") && !is_datapath(arg)) {
+        } else if (!arg.starts_with("-") && !is_datapath_name(arg)) {
             return make_error(ENODEV, "ovs-vswitchd: opening datapath {} failed (No such device)", arg);
         }
     }
@@ -218,7 +219,7 @@ Output dpctl_dump_flows(Context& context, const Args& args) {
     for (const auto& arg : args) {
         names |= arg == "--names" || arg == "-m";
         const bool option = arg.starts_with("-") || arg.find('=') != std::string::npos;
-        if (!option && !is_datapath(arg)) {
+        if (!option && !is_datapath_name(arg)) {
             return make_error(ENODEV, "ovs-vswitchd: opening datapath {} failed (No such device)", arg);
         }
         if (arg == "type=offloaded") return std::string();

@@ -81,10 +81,6 @@ Output mdb_show(Context& context, const Args& args) {
     return make_error(ENOENT, "multicast snooping is disabled");
 }
 
-Output conntrack_count(Context&, const Args&) {
-    return std::string("0");
-}
-
 Output dpdk_lcore_list(Context& context, const Args&) {
     std::string out;
     for (unsigned lcore = 0; lcore < RTE_MAX_LCORE; ++lcore) {
