@@ -20,7 +20,7 @@ namespace sluice::pipeline {
 
 namespace {
 
-using conntrack::Rewrite;
+using Translation = conntrack::Rewrite;
 
 classify::WordSet ct_words() {
     classify::WordSet words;
@@ -106,7 +106,7 @@ void replace(std::uint8_t* at, const std::uint8_t* next, std::size_t size, std::
 
 /// The packet that an ICMP error quotes gets the addresses that its sender knows (RFC 5508 §4.2).
 void rewrite_inner(PacketSet& set, unsigned i, const conntrack::Probe& probe,
-                   const Rewrite& rewrite) noexcept {
+                   const Translation& rewrite) noexcept {
     const bool v6 = set.key[i].get(key::kEthType) == 0x86dd;
     auto* outer = rte_pktmbuf_mtod(set.packet[i], std::uint8_t*) + set.l4[i];
     std::uint8_t* ip = outer + probe.inner;
@@ -142,8 +142,8 @@ void rewrite_inner(PacketSet& set, unsigned i, const conntrack::Probe& probe,
     store_be16(outer + 2, wire::update_checksum_bytes(load_be16(outer + 2), before, ip, span));
 }
 
-void apply(PacketSet& set, unsigned i, const conntrack::Probe& probe, const Rewrite& rewrite) noexcept {
-    const bool source = rewrite.kind == Rewrite::Kind::kSource;
+void apply(PacketSet& set, unsigned i, const conntrack::Probe& probe, const Translation& rewrite) noexcept {
+    const bool source = rewrite.kind == Translation::Kind::kSource;
     set_address(set, i, source, rewrite.address);
     if (rewrite.has_port) {
         set_bits(set, i, source ? key::kTpSrc : key::kTpDst, source ? HeaderPart::kTpSrc : HeaderPart::kTpDst,
@@ -196,7 +196,7 @@ void Executor::Impl::track(PacketSet& set, Group& group, Path& path, const CtPla
             set.reason[i] = DropReason::kNatExhausted;
             continue;
         }
-        if (outcome.rewrite.kind != Rewrite::Kind::kNone) apply(set, i, probes[g], outcome.rewrite);
+        if (outcome.rewrite.kind != Translation::Kind::kNone) apply(set, i, probes[g], outcome.rewrite);
         packet.set(key::kCtState, outcome.state);
         packet.set(key::kCtZone, request.zone);
         packet.set(key::kCtMark, outcome.mark);
@@ -251,7 +251,8 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
         // Each of the two runs the action set that there is by now.
         const bool alone = std::all_of(group.index, group.index + group.count,
                                        [&](unsigned i) { return set.action_set[i] == 0; });
-        if (path.tail && alone && !path.in_action_set) {
+        const bool in_place = path.tail && alone && !path.in_action_set;
+        if (in_place) {
             run_table(set, group, path, op.table, Entry::kGoto);
         } else {
             PacketSet& copies = push_set();
@@ -268,6 +269,7 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
         --path.depth;
         path.table = here;
         path.in_packet_out = packet_out;
+        if (in_place) return;  // nothing follows but the action set of what ran
     }
     for (unsigned g = 0; g < group.count; ++g)
         clear_fields(set.key[group.index[g]]);

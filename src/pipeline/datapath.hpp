@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "base/types.hpp"
-#include "flow/action.hpp"
 #include "conntrack/tracker.hpp"
+#include "flow/action.hpp"
 #include "flow/key.hpp"
 #include "packet/drop_reason.hpp"
 #include "pipeline/fdb.hpp"
