@@ -44,10 +44,15 @@ def names_no_protocol(frame):
     return kind == b"\x86\xdd" and ip[6:7] == b"\0" and (struct.unpack("!H", ip[4:6])[0] < 8 or ip[40:41] not in b"\x06\x11\x3a\x84\x2c\x3b")
 
 
-def lacks_its_label(frame):
-    """An MPLS frame that ends before its first label: OVS makes one when a field of it is set."""
+def misses_a_label(frame):
+    """An MPLS frame that ends before its first label, of which OVS makes one when a field of it is set, or with a label
+    of zeros, which OVS takes for the end of the stack."""
     at = past_tags(frame)
-    return frame[at:at + 2] in (b"\x88\x47", b"\x88\x48") and len(frame) < at + 6
+    if frame[at:at + 2] not in (b"\x88\x47", b"\x88\x48"):
+        return False
+    entries = [frame[n:n + 4] for n in range(at + 2, min(len(frame) - 3, at + 14), 4)]
+    bottom = next((n for n, entry in enumerate(entries) if entry[2] & 1), len(entries))
+    return not entries or bytes(4) in entries[:bottom]
 
 
 class Packets:
@@ -157,15 +162,14 @@ class Packets:
         stack = b""
         for n in range(count):
             bottom = n == count - 1 and not self.chance(0.05)
-            entry = self.pick(LABELS) << 12 | self.pick([0, 3]) << 9 | bottom << 8 | self.pick([0, 1, 2, 64, 255])
-            stack += struct.pack("!I", entry or 1)  # OVS takes an entry of zeros for the end of the stack
+            stack += struct.pack("!I", self.pick(LABELS) << 12 | self.pick([0, 3]) << 9 | bottom << 8 | self.pick([0, 1, 2, 64, 255]))
         return stack + self.pick([self.ip4, self.ip6, self.payload])()
 
     def frame(self):
         while True:
             frame = self.draw()
             to_itself = frame[:6] == frame[6:12]
-            if not names_no_protocol(frame) and not lacks_its_label(frame) and (self.to_themselves or not to_itself):
+            if not names_no_protocol(frame) and not misses_a_label(frame) and (self.to_themselves or not to_itself):
                 return frame
 
     def draw(self):
