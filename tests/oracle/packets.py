@@ -45,14 +45,14 @@ def names_no_protocol(frame):
 
 
 def misses_a_label(frame):
-    """An MPLS frame that ends before its first label, of which OVS makes one when a field of it is set, or with a label
-    of zeros, which OVS takes for the end of the stack."""
+    """An MPLS frame that ends before the bottom of its label stack: OVS pushes labels onto it and makes up a first one when
+    a field of it is set. Or one with a label of zeros, which OVS takes for the end of the stack."""
     at = past_tags(frame)
     if frame[at:at + 2] not in (b"\x88\x47", b"\x88\x48"):
         return False
-    entries = [frame[n:n + 4] for n in range(at + 2, min(len(frame) - 3, at + 14), 4)]
-    bottom = next((n for n, entry in enumerate(entries) if entry[2] & 1), len(entries))
-    return not entries or bytes(4) in entries[:bottom]
+    entries = [frame[n:n + 4] for n in range(at + 2, len(frame) - 3, 4)]
+    bottom = next((n for n, entry in enumerate(entries) if entry[2] & 1), None)
+    return bottom is None or bytes(4) in entries[:bottom]
 
 
 class Packets:
