@@ -63,6 +63,7 @@ class Packets:
         self.plain_tags = False  # no DEI bits, no priority without a VLAN
         self.snap = True
         self.to_themselves = True  # destination and source are one address
+        self.nd_options = True  # neighbour discovery with options
         self.routing = True  # IPv6 routing headers
         self.padded = True  # padding behind short packets, and damage
         self.max_tags = 3
@@ -116,9 +117,9 @@ class Packets:
             return struct.pack("!BBHHH", kind, self.pick([0, 1]), 0, 5, 6)
         head = struct.pack("!BBHI", kind, self.pick([0, 0, 0, 1]), 0, self.pick([0, 0x60000000]))
         head += socket.inet_pton(socket.AF_INET6, self.pick(IP6S))
-        for option in self.pick([[], [1], [2], [1, 2], [1, 1], [14]]):
+        for option in self.pick([[], [1], [2], [1, 2], [1, 1], [14]] if self.nd_options else [[]]):
             head += struct.pack("!BB6s", option, 1, mac(self.pick(MACS)))
-        if self.chance(0.05):
+        if self.nd_options and self.chance(0.05):
             head += b"\x01\x00" + bytes(6)  # an option of no length
         return head
 

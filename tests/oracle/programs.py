@@ -363,6 +363,7 @@ class Programs:
     def program(self, packets, packet_count):
         self.profile()
         packets.max_tags = 1 if self.has("vlan") else 3
+        packets.nd_options = not self.features & {"fin", "learn"}
         packets.to_themselves = not self.has("normal")
         packets.routing, packets.padded = not self.set_ip6_src, not self.has("length")
         packets.plain_tags, packets.snap = self.has("normal"), not self.has("mpls")
