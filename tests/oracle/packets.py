@@ -35,6 +35,12 @@ def past_tags(frame):
     return at
 
 
+def has_odd_tag(frame):
+    """A tag with the DEI bit, or with a priority and no VLAN."""
+    tags = [struct.unpack("!H", frame[at + 2:at + 4])[0] for at in range(12, min(past_tags(frame), len(frame) - 3), 4)]
+    return any(tag & 0x1000 or (tag & 0xE000 and not tag & 0xFFF) for tag in tags)
+
+
 def names_no_protocol(frame):
     """Does its IP header name protocol 0, and nothing that it stands for follow? OVS takes 0 for no header."""
     at = past_tags(frame)
@@ -169,8 +175,11 @@ class Packets:
     def frame(self):
         while True:
             frame = self.draw()
-            to_itself = frame[:6] == frame[6:12]
-            if not names_no_protocol(frame) and not misses_a_label(frame) and (self.to_themselves or not to_itself):
+            if names_no_protocol(frame) or misses_a_label(frame):
+                continue
+            if self.plain_tags and has_odd_tag(frame):  # damage made it
+                continue
+            if self.to_themselves or frame[:6] != frame[6:12]:
                 return frame
 
     def draw(self):
