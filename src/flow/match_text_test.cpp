@@ -118,6 +118,7 @@ TEST(MatchText, refusals_name_field_value_and_limit) {
          "error: in_port_oxm: port 99999 is outside the range 0 through 0xffff or 0xffffff00 through "
          "0xffffffff"},
         {"in_port=eth0", "error: in_port_oxm: eth0: no port has this name or number"},
+        {"ct_state=200/0x1000", "error: ct_state: 200/0x1000 has bits outside of 0xff"},
         {"ct_state=+bad", "error: ct_state: \"bad\" is not a flag of this field"},
         {"tcp,tcp_flags=+syn+syn", "error: tcp_flags: each flag may be given only once, syn is there twice"},
         {"ip,nw_frag=maybe", "error: ip_frag: \"maybe\" is not one of no, yes, first, later and not_later"},

@@ -306,7 +306,7 @@ Result<Flags> parse_flags(std::string_view field, std::string_view s, std::span<
         const auto mask = slash == s.npos ? std::optional{U128{0, exact}} : parse_number(s.substr(slash + 1));
         if (!value || !mask) return make_error(EINVAL, "{}: \"{}\" is not a number or number/mask", field, s);
         if (value->hi || mask->hi || (value->lo & ~std::uint64_t{allowed}) ||
-            (mask->lo & ~std::uint64_t{exact | allowed})) {
+            (mask->lo != exact && (mask->lo & ~std::uint64_t{allowed}))) {
             return make_error(ERANGE, "{}: {} has bits outside of {:#x}", field, s, allowed);
         }
         return Flags{static_cast<std::uint32_t>(value->lo & mask->lo), static_cast<std::uint32_t>(mask->lo)};
