@@ -263,7 +263,7 @@ class Programs:
             kind = self.pick(["all", "indirect", "all", "ff"])
             buckets = []
             for _ in range(1 if kind == "indirect" else self.random.randint(0, 3)):
-                actions = [self.pick(["mod_dl_src:" + self.pick(MACS), "set_field:1->reg1"] + ["mod_vlan_vid:10"] * (not self.has("vlan")))] * self.chance(0.4) + ["output:%d" % self.random.randint(1, PORT_COUNT)]
+                actions = [self.pick(["mod_dl_src:" + self.pick(MACS), "set_field:1->reg1"] + ["mod_vlan_vid:10"] * (not self.has("vlan") and not self.has("truncate")))] * self.chance(0.4) + ["output:%d" % self.random.randint(1, PORT_COUNT)]
                 if number > 1 and self.chance(0.2):
                     actions = ["group:%d" % self.random.randint(1, number - 1)]
                 watch = "watch_port:%d," % self.random.randint(1, PORT_COUNT) if kind == "ff" else ""
