@@ -20,6 +20,12 @@ using openflow::OfError;
 
 namespace {
 
+/// What a table may hold. OVS reports a million for one without a limit of its own, and takes more.
+constexpr std::uint32_t kMostFlows = 4'000'000;
+std::uint32_t limit_of(const TableSettings& settings) {
+    return settings.max_flows == kDefaultMaxFlows ? kMostFlows : settings.max_flows;
+}
+
 // What a flow keeps of the flow-mod that added it; flow statistics show all of it, as OVS does.
 constexpr std::uint16_t kStateFlags = flag::kSendFlowRemoved | flag::kCheckOverlap | flag::kResetCounts |
                                       flag::kNoPacketCounts | flag::kNoByteCounts;
@@ -136,9 +142,10 @@ FlowTables::Error FlowTables::add(const FlowMod& mod, std::uint8_t table, const 
                 return OfError{ErrorCode::kFmfcOverlap, fmt::format("table {}: overlaps a flow", table)};
         }
     }
-    if (!old && flow_count(table) >= table_settings(table).max_flows && !evict_one(table)) {
-        return OfError{ErrorCode::kFmfcTableFull, fmt::format("table {} holds its limit of {} flows", table,
-                                                              table_settings(table).max_flows)};
+    if (const std::uint32_t limit = limit_of(table_settings(table));
+        !old && flow_count(table) >= limit && !evict_one(table)) {
+        return OfError{ErrorCode::kFmfcTableFull,
+                       fmt::format("table {} holds its limit of {} flows", table, limit)};
     }
     auto actions = compile_actions(mod.actions);
     if (!actions) return actions.error();

@@ -112,6 +112,13 @@ std::uint64_t Executor::table_misses(unsigned bridge, std::uint8_t table) const 
     return list ? list[table].read() : 0;
 }
 
+std::uint64_t Executor::cache_hits() const noexcept {
+    return impl_->cache_hits.read();
+}
+StageClock& Executor::stages() noexcept {
+    return impl_->stages;
+}
+
 void Executor::settle_counts() noexcept {
     impl_->settle_counts();
 }
@@ -205,6 +212,7 @@ void Executor::run(PortIndex port, Packet** packets, unsigned count, std::uint64
     impl.counters.received.add(count);
     impl.fresh_packets += count;
     forget_queues(packets, count);
+    impl.stages.enter(Stage::kKnown);
     impl.run_burst(port, packets, count, 0);
     impl.run_patch_queue();
 }
@@ -282,6 +290,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         count = run_hits(*cache, *ingress, packets, count, crossed);
         if (count == 0) return;
     }
+    stages.enter(Stage::kTables);
     ++packet_number;
     PacketSet& set = push_set();
     init_set(set, packets, count, ingress->ofport);
@@ -316,6 +325,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         recording = nullptr;
     }
     pop_set();
+    stages.enter(Stage::kKnown);
 }
 
 /// OFPPC_NO_RECV_STP: bridge protocol frames (IEEE 802.1D §7.12.3) stop here.

@@ -8,6 +8,7 @@
 #include "pipeline/datapath.hpp"
 #include "pipeline/flow_cache.hpp"
 #include "pipeline/program.hpp"
+#include "pipeline/stages.hpp"
 #include "pipeline/trace.hpp"
 
 namespace sluice::pipeline {
@@ -56,6 +57,11 @@ class Executor {
     void set_cache_entries(unsigned entries) noexcept;
     /// The cache of a bridge; all 0 if it has none. Owner's thread, or when it is still.
     FlowCache::Stats cache_stats(unsigned bridge) const noexcept;
+
+    /// Packets whose walk the flow cache knew. Any thread.
+    std::uint64_t cache_hits() const noexcept;
+    /// The owner's clock: a worker begins and ends its loops on it.
+    StageClock& stages() noexcept;
 
     // Used by Datapath (control thread).
     void settle_counts() noexcept;               ///< when it is still: rules get what caches hold back

@@ -105,7 +105,7 @@ std::uint64_t mix(std::uint64_t x) {
 }
 
 /// Which addresses a flow number changes.
-enum class Vary { kFiveTuple, kMacs, kDestination };
+enum class Vary { kFiveTuple, kMacs, kDestination, kAll };
 
 constexpr std::uint8_t kTemplate[60] = {0x02, 0, 0,  0,  0, 1, 0x02, 0, 0,    0,  0, 2,  0x08, 0,
                                         0x45, 0, 0,  46, 0, 0, 0,    0, 64,   17, 0, 0,  10,   0,
@@ -129,6 +129,13 @@ void write_packet(Packet* packet, std::uint64_t flow, Vary vary) {
         case Vary::kDestination:
             store_be32(bytes + 30, static_cast<std::uint32_t>(mix(flow)));
             break;
+        case Vary::kAll: {
+            const std::uint64_t random = mix(flow);
+            store_be32(bytes + 26, static_cast<std::uint32_t>(0x0a010000 + (flow & 0xffff)));
+            store_be32(bytes + 30, static_cast<std::uint32_t>(0x0a020000 + ((random & 1023) << 8)));
+            store_be16(bytes + 34, static_cast<std::uint16_t>(flow >> 16));
+            break;
+        }
     }
 }
 
@@ -273,6 +280,46 @@ void twelve(benchmark::State& state) {
     run(state, twelve_tables(), static_cast<std::uint64_t>(state.range(0)), Vary::kFiveTuple);
 }
 BENCHMARK(twelve)->Arg(1)->Arg(1000)->Arg(100000)->Arg(1000000)->Arg(0);
+
+/// Twelve tables, one of which reads the whole 5-tuple; every packet is a new flow (bench/scenarios).
+void fresh(benchmark::State& state) {
+    std::vector<std::string> flows{
+        "table=0,priority=10,in_port=1,actions=set_field:1->metadata,set_field:1->reg14,goto_table:1",
+        "table=1,priority=10,metadata=1,reg14=1,dl_src=02:00:00:00:00:00/"
+        "ff:ff:ff:00:00:00,actions=goto_table:2",
+        "table=2,priority=1,metadata=1,actions=goto_table:3",
+        "table=3,priority=1,metadata=1,actions=goto_table:4",
+        "table=5,priority=1,metadata=1,actions=goto_table:6",
+        "table=7,priority=1,metadata=1,actions=goto_table:8",
+        "table=9,priority=1,metadata=1,actions=goto_table:10",
+        "table=10,priority=1,metadata=1,actions=set_field:2->reg15,goto_table:11",
+        "table=11,priority=10,metadata=1,reg15=2,actions=output:2"};
+    for (unsigned i = 0; i < 64; ++i)
+        flows.push_back(fmt::format("table=2,priority=20,metadata=1,udp,tp_dst={},actions=drop", 3000 + i));
+    for (unsigned i = 0; i < static_cast<unsigned>(state.range(0)); ++i)
+        flows.push_back(
+            fmt::format("table=3,priority=10,metadata=1,udp,nw_src=10.9.{}.{},nw_dst=10.2.0.1,"
+                        "tp_src={},tp_dst=8192,actions=drop",
+                        i >> 8 & 255, i & 255, i >> 16));
+    for (unsigned i = 0; i < 256; ++i)
+        flows.push_back(fmt::format(
+            "table=4,priority=10,metadata=1,ip,nw_src=10.1.{}.0/24,actions=set_field:{}->reg1,goto_table:5",
+            i, i));
+    for (unsigned i = 0; i < 1024; ++i)
+        flows.push_back(
+            fmt::format("table=6,priority=24,metadata=1,ip,nw_dst=10.{}.{}.0/24,"
+                        "actions=set_field:{}->reg0,dec_ttl,goto_table:7",
+                        2 + (i >> 8), i & 255, 1 + i % 16));
+    for (unsigned i = 0; i < 16; ++i)
+        flows.push_back(
+            fmt::format("table=8,priority=10,metadata=1,reg0={},actions=set_field:02:00:00:00:0a:"
+                        "{:02x}->eth_dst,set_field:02:00:00:00:0b:00->eth_src,goto_table:9",
+                        1 + i, i));
+    for (unsigned i = 0; i < 32; ++i)
+        flows.push_back(fmt::format("table=9,priority=20,metadata=1,ip,nw_dst=10.254.0.{},actions=drop", i));
+    run(state, flows, std::uint64_t{1} << 32, Vary::kAll);
+}
+BENCHMARK(fresh)->Arg(1000)->Arg(100000);
 
 }  // namespace
 }  // namespace sluice::pipeline

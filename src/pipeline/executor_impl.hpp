@@ -284,9 +284,11 @@ struct Executor::Impl {
     unsigned cache_entries = FlowCache::kMaxEntries;            ///< 0: no cache
     std::array<std::atomic<FlowCache*>, kMaxBridges> caches{};  ///< by bridge index; the owner makes them
     std::unique_ptr<Journal[]> journals;                        ///< by index in the set
-    std::vector<FlowCache*> own_caches;                         ///< those of `caches` that are
-    bool counts_pending = false;                                ///< some cache may have some
-    unsigned fresh_packets = 0;                                 ///< run since the last flush
+    Counter cache_hits;
+    StageClock stages;
+    std::vector<FlowCache*> own_caches;  ///< those of `caches` that are
+    bool counts_pending = false;         ///< some cache may have some
+    unsigned fresh_packets = 0;          ///< run since the last flush
     FlowCache::Key cache_keys[kMaxBurst];
     std::uint8_t key_slot[kMaxBurst] = {};  ///< by index in the set: where in cache_keys its key is
     std::uint32_t key_missed = 0;           ///< bit i of the set: looked up already, without success

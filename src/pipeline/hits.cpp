@@ -110,6 +110,7 @@ unsigned Executor::Impl::run_hits(FlowCache& cache, const PortEntry& ingress, Pa
     key_missed = missed;
     counts_pending |= hits != 0;
     cache.count(hits + misses, hits);
+    cache_hits.add(hits);
     return kept;
 }
 

@@ -273,8 +273,10 @@ void Executor::Impl::transmit(PortIndex port, Packet** packets, unsigned count) 
         while (lock.load(std::memory_order_relaxed))
             __builtin_ia32_pause();
     }
+    const Stage before = stages.enter(Stage::kSend);
     const unsigned sent = entry->port->tx_burst(QueueId{static_cast<std::uint16_t>(queue)}, packets, count);
     lock.store(false, std::memory_order_release);
+    stages.enter(before);
     counters.sent.add(sent);
     if (sent < count) counters.drops[static_cast<std::size_t>(DropReason::kTxFull)].add(count - sent);
 }

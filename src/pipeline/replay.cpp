@@ -148,6 +148,7 @@ void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, 
         replay(set, i, *found, path);
     }
     counts_pending |= hits != 0;
+    cache_hits.add(hits);
     group.count = static_cast<std::uint8_t>(kept);
     if (kept == 0 || !cache.wants_insert()) return;
     recording = &set;

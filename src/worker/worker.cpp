@@ -23,6 +23,8 @@ constexpr unsigned kMaxRounds = 4;
 /// A queue with a descriptor costs a system call a poll: after empty polls it is left out of up to this
 /// many loops. (When the worker sleeps, the descriptor wakes it at once.)
 constexpr unsigned kMaxSkip = 16;
+/// Loops of which one is measured stage by stage.
+constexpr std::uint64_t kStageSample = 16;
 constexpr std::uint64_t kFirstSleepUs = 20;
 constexpr int kMaxEvents = 64;
 
@@ -136,6 +138,8 @@ void Worker::enter_interval() noexcept {
 unsigned Worker::poll_once(const Plan& plan) noexcept {
     Packet* burst[kMaxBurst];
     unsigned total = 0;
+    pipeline::StageClock& stages = executor_->stages();
+    stages.begin(stats_.loops.read() % kStageSample == 0);
     std::uint64_t then = rte_rdtsc();
     for (std::size_t s = 0; s < plan.slots.size(); ++s) {
         const PlanSlot& slot = plan.slots[s];
@@ -148,6 +152,7 @@ unsigned Worker::poll_once(const Plan& plan) noexcept {
             const unsigned count = slot.port->rx_burst(slot.queue, burst, kMaxBurst);
             if (count == 0) break;
             executor_->run(slot.index, burst, count, now_ms_);
+            stages.enter(pipeline::Stage::kReceive);
             from_queue += count;
             if (count < kMaxBurst) break;
         }
@@ -166,6 +171,7 @@ unsigned Worker::poll_once(const Plan& plan) noexcept {
         then = now;
     }
     executor_->flush();
+    stages.end(total);
     return total;
 }
 
@@ -258,6 +264,11 @@ WorkerReport Worker::report() const {
     if (executor_) {
         report.misses = executor_->counters().missed.read() - base_.missed;
         report.rule_hits = report.packets_received - std::min(report.misses, report.packets_received);
+        report.cache_hits = std::min(executor_->cache_hits() - base_.cache_hits, report.rule_hits);
+        const pipeline::StageClock& stages = executor_->stages();
+        report.stage_packets = stages.sampled_packets.read() - base_.stage_packets;
+        for (std::size_t i = 0; i < pipeline::kStageCount; ++i)
+            report.stage_cycles[i] = stages.cycles[i].read() - base_.stage_cycles[i];
     }
     std::uint64_t all = 0;
     for (const auto& interval : stats_.interval_cycles)
@@ -275,10 +286,21 @@ WorkerReport Worker::report() const {
 }
 
 void Worker::clear_stats() {
-    base_ = {stats_.received.read(), stats_.busy_cycles.read(), stats_.idle_cycles.read(),
-             stats_.sleeps.read(), stats_.loops.read()};
+    base_ = {stats_.received.read(),
+             stats_.busy_cycles.read(),
+             stats_.idle_cycles.read(),
+             stats_.sleeps.read(),
+             stats_.loops.read(),
+             0,
+             0,
+             0,
+             {}};
     if (!executor_) return;
     base_.missed = executor_->counters().missed.read();
+    base_.cache_hits = executor_->cache_hits();
+    base_.stage_packets = executor_->stages().sampled_packets.read();
+    for (std::size_t i = 0; i < pipeline::kStageCount; ++i)
+        base_.stage_cycles[i] = executor_->stages().cycles[i].read();
 }
 
 }  // namespace sluice::worker

@@ -93,6 +93,8 @@ class Worker {
     } stats_;
     struct Base {
         std::uint64_t received = 0, busy = 0, idle = 0, sleeps = 0, loops = 0, missed = 0;
+        std::uint64_t cache_hits = 0, stage_packets = 0;
+        std::array<std::uint64_t, pipeline::kStageCount> stage_cycles{};
     } base_;  ///< control: values at the last clear_stats()
 
     // The worker's own.

@@ -2,6 +2,7 @@
 // WorkerSet: the worker threads (one a core of pmd-cpu-mask) and which receive queues each polls.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "pipeline/datapath.hpp"
+#include "pipeline/stages.hpp"
 #include "port/port.hpp"
 
 namespace sluice::worker {
@@ -43,6 +45,9 @@ struct WorkerReport {
     std::string thread_name;  ///< "pmd-c01/id:2"
     std::uint64_t packets_received = 0, recirculations = 0;
     std::uint64_t rule_hits = 0, misses = 0;  ///< packets that found a rule in the first table, and others
+    std::uint64_t cache_hits = 0;             ///< those of rule_hits whose walk the flow cache knew
+    std::array<std::uint64_t, pipeline::kStageCount> stage_cycles{};  ///< in a sample of the loops
+    std::uint64_t stage_packets = 0;                                  ///< of the same loops
     std::uint64_t idle_cycles = 0, processing_cycles = 0, sleeps = 0, loops = 0;
     std::vector<RxQueueReport> queues;
 };

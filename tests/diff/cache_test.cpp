@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "flow/flow_text.hpp"
 #include "tests/diff/frames.hpp"
 #include "tests/diff/harness.hpp"
 #include "tests/diff/pipeline_target.hpp"
@@ -140,6 +141,64 @@ INSTANTIATE_TEST_SUITE_P(Sizes, CacheDifferential,
                                            CacheCase{"roomy_rules_change", 4096, 3},
                                            CacheCase{"thrashed_rules_change", 4, 2}),
                          [](const auto& param) { return std::string(param.param.name); });
+
+/// A UDP packet of one of 2^32 flows.
+wire::Frame flow_frame(std::uint32_t flow) {
+    wire::Frame bytes(60);
+    bytes[0] = 2, bytes[6] = 2, bytes[11] = 1;
+    bytes[12] = 8, bytes[14] = 0x45, bytes[17] = 46, bytes[22] = 64, bytes[23] = 17;
+    for (unsigned i = 0; i < 4; ++i)
+        bytes[26 + i] = static_cast<std::uint8_t>(flow >> (24 - 8 * i));
+    bytes[33] = 1, bytes[35] = 53, bytes[37] = 53, bytes[39] = 26;
+    return bytes;
+}
+
+TargetBridge bridge_that_reads_sources() {
+    TargetBridge bridge;
+    for (std::uint32_t n = 1; n <= 2; ++n)
+        bridge.settings.ports[OfPort{n}].name = fmt::format("p{}", n);
+    for (const char* text : {"table=0,ip,nw_src=10.0.0.1,actions=drop",
+                             "table=0,priority=1,ip,actions=goto_table:1", "table=1,actions=output:2"})
+        bridge.flows.push_back(*parse_flow_spec(text));
+    return bridge;
+}
+
+TEST(FlowCache, flows_that_never_come_again_are_not_kept) {
+    PipelineTarget target{1U << 16};
+    ASSERT_TRUE(target.configure({bridge_that_reads_sources()}));
+    std::uint32_t flow = 0x0b000000;
+    const auto run = [&](unsigned bursts, bool again) {
+        for (unsigned n = 0; n < bursts; ++n) {
+            std::vector<wire::Frame> frames;
+            for (unsigned i = 0; i < kMaxBurst; ++i)
+                frames.push_back(flow_frame(again ? 0x0c000000 + (n * kMaxBurst + i) % 500 : ++flow));
+            ASSERT_EQ(target.run_burst("br0", OfPort{1}, frames).sent.size(), frames.size());
+        }
+    };
+    const auto stats = [&] { return target.executor().cache_stats(target.program("br0").index()); };
+    run(1000, false);
+    const auto fresh = stats();
+    EXPECT_LT(fresh.inserts, 10'000U) << "of 32,000 packets that are flows of their own";
+    EXPECT_LT(fresh.lookups, 12'000U);
+    // Flows that do come again are found out, and served.
+    run(3000, true);
+    const auto before = stats();
+    run(100, true);
+    EXPECT_GE(stats().hits - before.hits, 100U * kMaxBurst * 9 / 10);
+}
+
+TEST(FlowCache, rules_get_what_hits_counted_when_the_rush_is_over) {
+    PipelineTarget target{64};
+    ASSERT_TRUE(target.configure({bridge_that_reads_sources()}));
+    const std::vector<wire::Frame> frames(kMaxBurst, flow_frame(0x0c000000));
+    for (unsigned n = 0; n < 10; ++n)
+        target.run_burst("br0", OfPort{1}, frames);
+    target.executor().flush();  // nothing came since the last one
+    EXPECT_EQ(target.hits("br0", 1), 10U * kMaxBurst);
+    EXPECT_EQ(target.hits("br0", 2), 10U * kMaxBurst);
+    const auto bytes = target.program("br0").stats(*target.rules("br0")[2]).bytes;
+    EXPECT_EQ(bytes, 10U * kMaxBurst * 60);
+}
 
 }  // namespace
 }  // namespace sluice::tests

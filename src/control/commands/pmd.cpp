@@ -43,7 +43,7 @@ void format_counters(std::string& out, const worker::WorkerReport& report) {
         "  phwol hits: 0\n"
         "  mfex opt hits: 0\n"
         "  simple match hits: 0\n"
-        "  emc hits: 0\n"
+        "  emc hits: {}\n"
         "  smc hits: 0\n"
         "  megaflow hits: {}\n"
         "  avg. subtable lookups per megaflow hit: {:.2f}\n"
@@ -51,7 +51,8 @@ void format_counters(std::string& out, const worker::WorkerReport& report) {
         "  miss with failed upcall: 0\n"
         "  avg. packets per output batch: 0.00\n",
         report.packets_received, report.recirculations, ratio(passes, report.packets_received),
-        report.rule_hits, report.rule_hits == 0 ? 0.0 : 1.0, report.misses);
+        report.cache_hits, report.rule_hits - report.cache_hits,
+        report.rule_hits == report.cache_hits ? 0.0 : 1.0, report.misses);
 }
 
 }  // namespace
@@ -138,8 +139,15 @@ Output pmd_perf_show(Context& context, const Args& args) {
         out += fmt::format("  Datapath passes:{:>12}  ({:.2f} passes/pkt)\n",
                            report.packets_received + report.recirculations,
                            ratio(report.packets_received + report.recirculations, report.packets_received));
-        out += fmt::format("  - Rule hits:    {:>12}\n  - Misses:       {:>12}\n\n", report.rule_hits,
-                           report.misses);
+        out += fmt::format("  - Cache hits:   {:>12}\n  - Rule hits:    {:>12}\n  - Misses:       {:>12}\n\n",
+                           report.cache_hits, report.rule_hits - report.cache_hits, report.misses);
+        // Cycles of the sampled loops, and what they come to for a packet.
+        constexpr const char* kStages[] = {"receive", "known walks", "tables", "send"};
+        for (std::size_t i = 0; i < report.stage_cycles.size(); ++i) {
+            out += fmt::format("  - {:<13} {:>12}  ({:.1f} cycles/pkt)\n", fmt::format("{}:", kStages[i]),
+                               report.stage_cycles[i], ratio(report.stage_cycles[i], report.stage_packets));
+        }
+        out += '\n';
     }
     return out;
 }
