@@ -269,6 +269,10 @@ bool Machine::operator()(const DecTtlAction& a) {
     const std::uint64_t type = key().get(key::kEthType);
     if (type != wire::eth::kTypeIpv4 && type != wire::eth::kTypeIpv6) return false;
     const std::uint64_t ttl = key().get(key::kIpTtl);
+    if (ttl <= 1 && a.listed && a.controller_ids.empty()) {
+        out_.notes.push_back(DropReason::kTtlExpired);
+        return true;
+    }
     if (ttl <= 1) return invalid_ttl(a.controller_ids);
     FlowKey wanted = key();
     wanted.set(key::kIpTtl, ttl - 1);

@@ -2,6 +2,7 @@
 #include "bridge/bridge.hpp"
 
 #include <algorithm>
+#include <random>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -54,6 +55,10 @@ Bridge::Bridge(pipeline::Datapath& datapath, BridgeSettings settings)
       program_(std::make_unique<pipeline::Program>(datapath)),
       fdb_(std::make_unique<pipeline::Fdb>(datapath.rcu())),
       flows_(std::make_unique<FlowTables>(datapath, *program_)) {
+    program_->set_tun_table(&tlv_table_.table());
+    std::random_device random;
+    for (auto& byte : identity_)
+        byte = static_cast<std::uint8_t>(random());
     flows_->on_removed([this](const Flow& flow, FlowRemovedReason reason) {
         for (BridgeListener* listener : listeners_)
             listener->flow_removed(flow, reason);
@@ -281,6 +286,7 @@ pipeline::BridgeEntry Bridge::entry() const {
     entry.fragments = fragments_;
     entry.miss_to_controller = miss_to_controller_;
     entry.forward_bpdu = settings_.forward_bpdu;
+    entry.on_miss = on_miss_;
     entry.flood_vlans = settings_.flood_vlans;
     entry.miss_send_len = miss_send_len_;
     return entry;
@@ -299,25 +305,54 @@ void Bridge::set_miss_to_controller(bool on, unsigned miss_send_len) {
 
 Result<void> Bridge::packet_out(OfPort in_port, const ActionList& actions,
                                 std::span<const std::uint8_t> bytes, const FlowKey* metadata) {
-    if (!valid_in_port(in_port))
-        return make_error(EINVAL, "bridge {}: packet-out from port {}: no such number", settings_.name,
-                          to_int(in_port));
-    auto program = pipeline::compile(actions);
+    auto program = pipeline::compile(actions, program_->tun_table());
     if (!program) return program.error();
-    if (bytes.size() > kMaxFrameBytes)
-        return make_error(EMSGSIZE, "bridge {}: packet-out of {} bytes is above the limit of {}",
-                          settings_.name, bytes.size(), kMaxFrameBytes);
-    Packet* packet = packet_from_bytes(bytes);
-    if (!packet) return make_error(ENOMEM, "bridge {}: no memory for a packet-out", settings_.name);
+    auto packet = make_packet("packet-out", in_port, bytes);
+    if (!packet) return packet.error();
     pipeline::Executor& executor = datapath_.control_executor();
-    executor.packet_out(index(), in_port, std::move(*program), packet,
+    executor.packet_out(index(), in_port, std::move(*program), packet.value(),
                         static_cast<std::uint64_t>(clock::now_ms()), metadata);
     return {};
+}
+
+Result<void> Bridge::resume(pipeline::PausedPacket paused, std::span<const std::uint8_t> bytes) {
+    const OfPort in_port{static_cast<std::uint32_t>(paused.metadata.get(key::kInPort))};
+    auto packet = make_packet("packet to resume", in_port, bytes);
+    if (!packet) return packet.error();
+    paused.bridge = index();
+    return datapath_.control_executor().resume(paused, packet.value(),
+                                               static_cast<std::uint64_t>(clock::now_ms()));
+}
+
+Result<Packet*> Bridge::make_packet(std::string_view purpose, OfPort in_port,
+                                    std::span<const std::uint8_t> bytes) {
+    if (!valid_in_port(in_port))
+        return make_error(EINVAL, "bridge {}: {} from port {}: no such number", settings_.name, purpose,
+                          to_int(in_port));
+    if (bytes.size() > kMaxFrameBytes)
+        return make_error(EMSGSIZE, "bridge {}: {} of {} bytes is above the limit of {}", settings_.name,
+                          purpose, bytes.size(), kMaxFrameBytes);
+    Packet* packet = packet_from_bytes(bytes);
+    if (!packet) return make_error(ENOMEM, "bridge {}: no memory for a {}", settings_.name, purpose);
+    return packet;
 }
 
 void Bridge::run(std::int64_t now_ms) {
     flows_->expire(now_ms);
     fdb_->expire(static_cast<std::uint32_t>(now_ms / 1000));
+}
+
+void Bridge::table_misses_changed() {
+    auto misses = std::make_shared<pipeline::OnMissOfTables>();
+    bool any = false;
+    for (unsigned table = 0; table < kVisibleTables; ++table) {
+        const auto miss =
+            static_cast<pipeline::OnMiss>(flows_->table_config(static_cast<std::uint8_t>(table)).miss);
+        (*misses)[table] = miss;
+        any |= miss != pipeline::OnMiss::kDefault && miss != pipeline::OnMiss::kController;
+    }
+    on_miss_ = any ? std::move(misses) : nullptr;
+    if (on_topology_changed) on_topology_changed();
 }
 
 // ---- Listeners and names -----------------------------------------------------------------------------

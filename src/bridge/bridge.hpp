@@ -14,6 +14,7 @@
 //     datapath.set_topology(bridge.entries(), {bridge.entry()});
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,7 @@
 #include "bridge/port_numbers.hpp"
 #include "bridge/tlv_table.hpp"
 #include "pipeline/datapath.hpp"
+#include "pipeline/paused.hpp"
 #include "pipeline/program.hpp"
 #include "port/port.hpp"
 
@@ -185,6 +187,9 @@ class Bridge {
     /// Do any controllers want packet-ins of table misses (OpenFlow 1.0-1.2)? Set by sessions.
     void set_miss_to_controller(bool on, unsigned miss_send_len);
 
+    /// What OpenFlow 1.1 and 1.2 said of misses in tables changed: workers are told.
+    void table_misses_changed();
+
     /// Which tunnel options are which tun_metadata fields.
     TlvTable& tlv_table() { return tlv_table_; }
     /// Connections to forget, as NXT_CT_FLUSH and NXT_CT_FLUSH_ZONE ask; set by who tracks connections.
@@ -195,6 +200,12 @@ class Bridge {
     /// action this version does not execute), ENOMEM.
     Result<void> packet_out(OfPort in_port, const ActionList& actions, std::span<const std::uint8_t> bytes,
                             const FlowKey* metadata = nullptr);
+
+    /// Random, another one for each bridge that ever was: what paused packets name their bridge by.
+    const std::array<std::uint8_t, 16>& identity() const { return identity_; }
+    /// Lets a packet that controller(pause) stopped on this bridge go on, as NXT_RESUME; `paused.bridge` is
+    /// filled in here. Errors as for packet_out().
+    Result<void> resume(pipeline::PausedPacket paused, std::span<const std::uint8_t> bytes);
 
     /// Flow time-outs and FDB ageing. Call a few times a second (OfService does).
     void run(std::int64_t now_ms);
@@ -213,18 +224,22 @@ class Bridge {
     void notify(PortEvent event, const BridgePort& port);
     bool refresh(BridgePort& port);
     static void apply_config(BridgePort& port);
+    Result<Packet*> make_packet(std::string_view purpose, OfPort in_port,
+                                std::span<const std::uint8_t> bytes);
 
     pipeline::Datapath& datapath_;
     BridgeSettings settings_;
     std::unique_ptr<pipeline::Program> program_;
     std::unique_ptr<pipeline::Fdb> fdb_;
     std::unique_ptr<FlowTables> flows_;
+    std::array<std::uint8_t, 16> identity_;
     PortNumbers numbers_;
     std::map<OfPort, BridgePort> ports_;
     TlvTable tlv_table_;
     pipeline::FragmentMode fragments_ = pipeline::FragmentMode::kNormal;
     bool miss_to_controller_ = false;
     unsigned miss_send_len_ = 128;
+    std::shared_ptr<const pipeline::OnMissOfTables> on_miss_;
     std::vector<BridgeListener*> listeners_;
 };
 

@@ -35,8 +35,9 @@ bool is_delete(FlowCommand command) {
 }
 
 /// Compiled actions, or why not.
-openflow::OfResult<std::unique_ptr<pipeline::ActionProgram>> compile_actions(const ActionList& actions) {
-    auto program = pipeline::compile(actions);
+openflow::OfResult<std::unique_ptr<pipeline::ActionProgram>> compile_actions(const ActionList& actions,
+                                                                             const TunTable* tun) {
+    auto program = pipeline::compile(actions, tun);
     if (program) return std::move(program.value());
     return OfError{ErrorCode::kBacBadType, program.error().message};
 }
@@ -111,7 +112,7 @@ FlowTables::Error FlowTables::check(const FlowMod& mod) const {
 FlowTables::Error FlowTables::validate(const FlowMod& mod) const {
     if (auto error = check(mod)) return error;
     if (is_delete(mod.command)) return {};
-    auto actions = compile_actions(mod.actions);
+    auto actions = compile_actions(mod.actions, program_.tun_table());
     if (!actions) return actions.error();
     return {};
 }
@@ -147,7 +148,7 @@ FlowTables::Error FlowTables::add(const FlowMod& mod, std::uint8_t table, const 
         return OfError{ErrorCode::kFmfcTableFull,
                        fmt::format("table {} holds its limit of {} flows", table, limit)};
     }
-    auto actions = compile_actions(mod.actions);
+    auto actions = compile_actions(mod.actions, program_.tun_table());
     if (!actions) return actions.error();
     if ((*actions)->refers) {
         if (auto error = check_references(mod.actions)) return error;
@@ -198,7 +199,7 @@ FlowTables::Error FlowTables::modify_one(Flow& flow, const FlowMod& mod, std::in
         limits.n_tables = pipeline::kMaxTables + 1;  // as OVS: 255 may be named; it is empty
         if (auto error = openflow::check_actions(mod.actions, mod.match, limits)) return error;
     }
-    auto actions = compile_actions(mod.actions);
+    auto actions = compile_actions(mod.actions, program_.tun_table());
     if (!actions) return actions.error();
     if ((*actions)->refers) {
         if (auto error = check_references(mod.actions)) return error;
@@ -398,6 +399,17 @@ void FlowTables::unlink(Flow& flow) {
         if (cursor->at_ == &flow) cursor->at_ = flow.next;
     }
     tables_[flow.table()]->erase(flow);
+}
+
+std::uint64_t FlowTables::used_options() const {
+    std::uint64_t used = groups_->used_options();
+    for_each_with_hidden([&used](const Flow& flow) {
+        used |= flow.rule->actions->options;
+        for (const WordMatch& word : flow.match().words) {
+            if (word.index == key::kTunPresent.word) used |= word.mask;
+        }
+    });
+    return used;
 }
 
 // ---- Groups and meters -------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ struct TableSettings {
 };
 /// What OpenFlow 1.1+ table-mods said of a table.
 struct TableConfig {
+    openflow::TableMiss miss{};  ///< 1.1, 1.2
     bool evict = false;
     bool vacancy_events = false;
     std::uint8_t vacancy_down = 0, vacancy_up = 0;  ///< per cent of the limit that are free
@@ -139,6 +140,10 @@ class FlowTables final : public pipeline::FlowEventSink {
     void remove_users_of_meter(std::uint32_t meter);
     void staged();
 
+    /// What tun_metadataN stand for, and which of them flows or groups name (bit N). O(flows).
+    const TunTable* tun_table() const { return program_.tun_table(); }
+    std::uint64_t used_options() const;
+
     /// The switch's own flow in table 0, not shown and not touched by flow-mods; staged.
     void add_hidden(std::uint16_t priority, const SparseMatch& match, const ActionList& actions);
     void remove_hidden();
@@ -184,6 +189,7 @@ class FlowTables final : public pipeline::FlowEventSink {
     const TableConfig& table_config(std::uint8_t table) const;
     /// The changes of a table-mod; vacancy: bounds to set, or nullopt: no events.
     void configure_table(std::uint8_t table, bool evict, std::optional<openflow::TableVacancy> vacancy);
+    void set_table_miss(std::uint8_t table, openflow::TableMiss miss) { configs_[table].miss = miss; }
     /// Free entries of a table in per cent of its limit.
     std::uint8_t vacancy_percent(std::uint8_t table) const;
 

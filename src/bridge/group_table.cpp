@@ -38,11 +38,20 @@ GroupTable::~GroupTable() {
     datapath_.publish();
 }
 
+std::uint64_t GroupTable::used_options() const {
+    std::uint64_t used = 0;
+    for (const auto& [id, group] : groups_) {
+        for (const auto& bucket : group.entry->buckets)
+            used |= bucket.actions->options;
+    }
+    return used;
+}
+
 // ---- Commands ----------------------------------------------------------------------------------------
 
 GroupTable::Error GroupTable::validate(const GroupMod& mod) const {
     for (const Bucket& bucket : mod.buckets) {
-        if (auto actions = pipeline::compile(bucket.actions); !actions)
+        if (auto actions = pipeline::compile(bucket.actions, program_.tun_table()); !actions)
             return OfError{ErrorCode::kBacBadType, actions.error().message};
     }
     return {};
@@ -141,7 +150,8 @@ GroupTable::Error GroupTable::put(std::uint32_t id, Group group) {
         return OfError{ErrorCode::kGmfcOutOfBuckets,
                        fmt::format("the bridge holds {} buckets, the limit is {}", others, kMaxBuckets)};
     }
-    auto entry = pipeline::compile_group(datapath_, id, group.type, group.buckets, group.properties);
+    auto entry = pipeline::compile_group(datapath_, id, group.type, group.buckets, group.properties,
+                                         program_.tun_table());
     if (!entry) return OfError{ErrorCode::kBacBadType, entry.error().message};
     Step step{id, {}};
     if (old != groups_.end()) {

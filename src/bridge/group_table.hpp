@@ -50,6 +50,8 @@ class GroupTable {
     Error apply(const GroupMod& mod, std::int64_t now_ms);
     /// Refuses what apply() would refuse whatever groups there are.
     Error validate(const GroupMod& mod) const;
+    /// Bit N: a bucket names tun_metadataN.
+    std::uint64_t used_options() const;
     bool exists(std::uint32_t group) const { return groups_.count(group) != 0; }
     std::size_t size() const { return groups_.size(); }
 

@@ -8,52 +8,67 @@ namespace sluice::bridge {
 using openflow::ErrorCode;
 using openflow::OfError;
 
-std::optional<OfError> TlvTable::apply(const openflow::TlvTableMod& mod) {
+namespace {
+
+std::optional<OfError> add(TunTable& table, const openflow::TlvMap& map) {
+    const auto field = fmt::format("tun_metadata{}", map.index);
+    switch (table.add({map.option_class, map.option_type, map.option_len, map.index})) {
+        case TunTable::Refusal::kNone:
+            return {};
+        case TunTable::Refusal::kBadOptionLength:
+            return OfError{ErrorCode::kNxttmfcBadOptLen,
+                           fmt::format("{}: an option of {} bytes", field, map.option_len)};
+        case TunTable::Refusal::kBadFieldIndex:
+            return OfError{ErrorCode::kNxttmfcBadFieldIdx, field + ": there are 64"};
+        case TunTable::Refusal::kTableFull:
+            return OfError{ErrorCode::kNxttmfcTableFull,
+                           fmt::format("{}: no {} bytes left, {} of {} are in use", field, map.option_len,
+                                       table.used_bytes(), TunTable::kSpaceBytes)};
+        case TunTable::Refusal::kAlreadyMapped:
+            return OfError{ErrorCode::kNxttmfcAlreadyMapped, field + " is mapped"};
+        case TunTable::Refusal::kDuplicateEntry:
+            break;
+    }
+    return OfError{ErrorCode::kNxttmfcDupEntry,
+                   fmt::format("option {:#x}:{:#x} is mapped already", map.option_class, map.option_type)};
+}
+
+}  // namespace
+
+std::optional<OfError> TlvTable::apply(const openflow::TlvTableMod& mod, std::uint64_t used) {
     using Command = openflow::TlvTableMod::Command;
-    Maps maps = maps_;
+    TunTable next = table_;
+    std::uint64_t deleted = 0;
     switch (mod.command) {
         case Command::kAdd:
             for (const auto& map : mod.maps) {
-                if (auto error = add(maps, map)) return error;
+                if (auto error = add(next, map)) return error;
             }
             break;
         case Command::kDelete:
-            for (const auto& map : mod.maps)
-                maps[map.index].reset();
+            for (const auto& map : mod.maps) {
+                if (next.remove(map.index)) deleted |= std::uint64_t{1} << map.index;
+            }
             break;
         case Command::kClear:
-            maps = {};
+            for (const auto& mapping : next.mappings())
+                deleted |= std::uint64_t{1} << mapping.index;
+            next.clear();
             break;
     }
-    maps_ = maps;
-    return {};
-}
-
-std::optional<OfError> TlvTable::add(Maps& maps, const openflow::TlvMap& map) {
-    if (maps[map.index])
-        return OfError{ErrorCode::kNxttmfcAlreadyMapped, fmt::format("tun_metadata{} is mapped", map.index)};
-    std::uint32_t used = map.option_len;
-    for (const auto& other : maps) {
-        if (!other) continue;
-        used += other->option_len;
-        if (other->option_class == map.option_class && other->option_type == map.option_type)
-            return OfError{ErrorCode::kNxttmfcDupEntry,
-                           fmt::format("option {:#x}:{:#x} is tun_metadata{} already", map.option_class,
-                                       map.option_type, other->index)};
-    }
-    if (used > kSpace)
-        return OfError{ErrorCode::kNxttmfcTableFull, fmt::format("{} bytes of {}", used, kSpace)};
-    maps[map.index] = map;
+    if ((deleted & used) != 0)
+        return OfError{ErrorCode::kNxttmfcInvalidDelete,
+                       fmt::format("tun_metadata{} is in use", __builtin_ctzll(deleted & used))};
+    table_ = next;
     return {};
 }
 
 openflow::TlvTableReply TlvTable::describe() const {
     openflow::TlvTableReply reply;
-    reply.max_option_space = kSpace;
-    reply.max_fields = kFields;
-    for (const auto& map : maps_) {
-        if (map) reply.maps.push_back(*map);
-    }
+    reply.max_option_space = TunTable::kSpaceBytes;
+    reply.max_fields = TunTable::kFields;
+    for (const TunMapping& map : table_.mappings())
+        reply.maps.push_back({map.option_class, map.option_type, map.option_length, map.index});
     return reply;
 }
 

@@ -84,15 +84,15 @@ OfBundles::Refusal OfBundles::add(const of::BundleAdd& message, const of::Decode
 }
 
 OfBundles::Refusal OfBundles::commit(std::uint32_t id, std::uint16_t flags, const of::DecodeOptions& options,
-                                     std::int64_t now_ms, std::optional<Failure>& failure,
-                                     std::vector<of::Message>& done) {
+                                     std::int64_t now_ms, const bridge::Origin& origin,
+                                     std::optional<Failure>& failure, std::vector<of::Message>& done) {
     const auto it = bundles_.find(id);
     if (it == bundles_.end()) return OfError{ErrorCode::kBfcBadId, fmt::format("there is no bundle {}", id)};
     if (it->second.flags != flags) {
         forget(it);
         return OfError{ErrorCode::kBfcBadFlags, {}};
     }
-    failure = carry_out(it->second, options, now_ms, done);
+    failure = carry_out(it->second, options, now_ms, origin, done);
     forget(it);
     if (failure) return OfError{ErrorCode::kBfcMsgFailed, failure->error.detail};
     return {};
@@ -101,7 +101,8 @@ OfBundles::Refusal OfBundles::commit(std::uint32_t id, std::uint16_t flags, cons
 // Flows and groups first, as they can all be undone; ports and packets are checked on the way and dealt with
 // once nothing can be refused any more.
 std::optional<OfBundles::Failure> OfBundles::carry_out(const Bundle& bundle, const of::DecodeOptions& options,
-                                                       std::int64_t now_ms, std::vector<of::Message>& done) {
+                                                       std::int64_t now_ms, const bridge::Origin& origin,
+                                                       std::vector<of::Message>& done) {
     bridge_.flows().begin();
     std::vector<of::Body> later;
     for (const of::Bytes& bytes : bundle.messages) {
@@ -110,7 +111,7 @@ std::optional<OfBundles::Failure> OfBundles::carry_out(const Bundle& bundle, con
         if (!message) {
             refusal = message.error();
         } else if (const auto* flow = std::get_if<of::FlowMod>(&message->body)) {
-            refusal = bridge_.flows().apply(*flow, now_ms);
+            refusal = bridge_.flows().apply(*flow, now_ms, {origin.session, message->xid});
         } else if (const auto* group = std::get_if<of::GroupMod>(&message->body)) {
             refusal = bridge_.flows().groups().apply(*group, now_ms);
             done.push_back(std::move(*message));
@@ -174,7 +175,7 @@ std::optional<OfError> check_packet_out(const bridge::Bridge& bridge, const of::
     auto refusal = of::check_actions(message.actions, Match{}, limits);
     if (refusal && refusal->code == ErrorCode::kBacMatchInconsistent) refusal.reset();
     if (refusal) return refusal;
-    if (auto compiled = pipeline::compile(message.actions); !compiled)
+    if (auto compiled = pipeline::compile(message.actions, bridge.flows().tun_table()); !compiled)
         return OfError{ErrorCode::kBacBadType, compiled.error().message};
     return bridge.flows().check_references(message.actions);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bridge/bridge.hpp"
+#include "bridge/flow_tables.hpp"
 #include "proto/openflow/codec.hpp"
 
 namespace sluice {
@@ -37,7 +38,7 @@ class OfBundles {
     /// Carries the bundle out in one version and forgets it. `failure` is filled when a message was refused
     /// (the result is then OFPBFC_MSG_FAILED), `done` with the group-mods of one that was carried out.
     Refusal commit(std::uint32_t id, std::uint16_t flags, const openflow::DecodeOptions& options,
-                   std::int64_t now_ms, std::optional<Failure>& failure,
+                   std::int64_t now_ms, const bridge::Origin& origin, std::optional<Failure>& failure,
                    std::vector<openflow::Message>& done);
     void expire(std::int64_t now_ms);
 
@@ -52,7 +53,8 @@ class OfBundles {
     using Map = std::map<std::uint32_t, Bundle>;
     void forget(Map::iterator bundle);
     std::optional<Failure> carry_out(const Bundle& bundle, const openflow::DecodeOptions& options,
-                                     std::int64_t now_ms, std::vector<openflow::Message>& done);
+                                     std::int64_t now_ms, const bridge::Origin& origin,
+                                     std::vector<openflow::Message>& done);
 
     bridge::Bridge& bridge_;
     Map bundles_;

@@ -56,6 +56,7 @@ OfConnection::OfConnection(EventLoop& loop, bridge::Bridge& bridge, OfHub& hub,
       bundles_(bridge),
       monitors_(bridge.flows(), this),
       heard_ms_(clock::now_ms()) {
+    decode_.tun = &bridge.tlv_table().table();
     Stream::Handlers handlers;
     handlers.on_connected = [this] { heard_ms_ = clock::now_ms(); };
     handlers.on_data = [this](std::string_view bytes) { on_data(bytes); };
@@ -361,8 +362,15 @@ void OfConnection::send_packet_in(const pipeline::PuntRecord& record) {
                 name_, dropped_packet_ins_);
         return;
     }
-    of::PacketIn message = make_packet_in(record, table_miss_without_flow ? miss_send_len_ : record.max_len);
+    // A paused packet must come back whole.
+    of::PacketIn message = make_packet_in(record,
+                                          record.paused             ? ~std::size_t{0}
+                                          : table_miss_without_flow ? miss_send_len_
+                                                                    : record.max_len,
+                                          decode_.tun);
     message.format = packet_in_format_;
+    if (record.paused && packet_in_format_ == of::PacketInFormat::kNicira2)
+        message.continuation = make_continuation(bridge_, *record.paused, *version_);
     send_reply(0, std::move(message));
 }
 

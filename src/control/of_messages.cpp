@@ -4,10 +4,14 @@
 #include <algorithm>
 
 #include "flow/field.hpp"
+#include "proto/openflow/codec.hpp"
+#include "proto/openflow/continuation.hpp"
 
 namespace sluice {
 
 namespace of = openflow;
+using of::ErrorCode;
+using of::OfError;
 
 namespace {
 
@@ -33,17 +37,23 @@ std::uint32_t feature_of(const PortState& device) {
 }
 
 /// What a packet-in tells beside the packet: whatever is not zero of these.
-constexpr FieldLoc kPacketInFields[] = {key::kMetadata,   key::kTunId,      key::kTunSrc,    key::kTunDst,
-                                        key::kTunIpv6Src, key::kTunIpv6Dst, key::kTunGbpId,  key::kPktMark,
-                                        key::kCtState,    key::kCtZone,     key::kCtMark,    key::kCtLabel,
-                                        key::kCtSrc,      key::kCtDst,      key::kCtIpv6Src, key::kCtIpv6Dst};
+constexpr FieldLoc kPacketInFields[] = {
+    key::kMetadata, key::kTunId,       key::kTunSrc,     key::kTunDst,  key::kTunIpv6Src, key::kTunIpv6Dst,
+    key::kTunGbpId, key::kTunGbpFlags, key::kPacketType, key::kPktMark, key::kCtState,    key::kCtZone,
+    key::kCtMark,   key::kCtLabel,     key::kCtSrc,      key::kCtDst,   key::kCtIpv6Src,  key::kCtIpv6Dst};
 
-void add_metadata(const FlowKey& from, Match& to) {
+void add_metadata(const FlowKey& from, const TunTable* tun, Match& to) {
     for (const FieldLoc& loc : kPacketInFields) {
         if (!from.get_wide(loc).is_zero()) to.set_masked(loc, from.get_wide(loc), ~U128{});
     }
     for (unsigned n = 0; n < 16; ++n) {
         if (from.get(key::reg(n)) != 0) to.set_exact(key::reg(n), from.get(key::reg(n)));
+    }
+    for (std::uint64_t left = from.get(key::kTunPresent); tun && left != 0; left &= left - 1) {
+        const auto index = static_cast<unsigned>(__builtin_ctzll(left));
+        if (!tun->find(index)) continue;
+        const auto value = tun->get(from, index);
+        tun->set(to, index, value, std::vector<std::uint8_t>(value.size(), 0xff));
     }
 }
 
@@ -131,6 +141,8 @@ of::TableStatsReply describe_tables(const bridge::FlowTables& flows) {
         row.active_count = static_cast<std::uint32_t>(flows.flow_count(table));
         row.lookup_count = counted.lookups;
         row.matched_count = counted.matches;
+        row.miss = flows.table_config(table).miss;
+        row.is_last = id + 1 == bridge::kVisibleTables;
     }
     return out;
 }
@@ -197,14 +209,57 @@ of::FlowRemoved describe_removed(const bridge::FlowTables& flows, const bridge::
     return out;
 }
 
-of::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_len) {
+of::Bytes make_continuation(const bridge::Bridge& bridge, const pipeline::PausedPacket& paused,
+                            of::Version version) {
+    of::Continuation out;
+    out.bridge = bridge.identity();
+    for (const pipeline::PausedFrame& frame : paused.frames)
+        out.frames.push_back({frame.table, frame.cookie, frame.actions});
+    out.action_set = paused.action_set;
+    out.stack = paused.stack;
+    return of::encode_continuation(out, version, bridge.flows().tun_table());
+}
+
+std::optional<OfError> resume_packet(bridge::Bridge& bridge, const of::PacketIn& packet_in,
+                                     of::Version version) {
+    auto continuation = of::decode_continuation(packet_in.continuation, version, bridge.flows().tun_table());
+    if (!continuation) return continuation.error();
+    if (continuation->bridge != bridge.identity())
+        return OfError{ErrorCode::kNxrStale, "the packet was paused on another bridge"};
+    pipeline::PausedPacket paused;
+    const auto check = [&](const ActionList& actions, std::uint8_t table) {
+        of::ActionCheck limits;
+        limits.table = table;
+        limits.n_tables = pipeline::kMaxTables;
+        auto refusal = of::check_actions(actions, Match{}, limits);
+        // Prerequisites can't be judged without a match: actions that don't apply to the packet do nothing.
+        if (refusal && refusal->code != ErrorCode::kBacMatchInconsistent) return refusal;
+        return bridge.flows().check_references(actions);
+    };
+    for (auto& frame : continuation->frames) {
+        if (auto refusal = check(frame.actions, frame.table)) return refusal;
+        paused.frames.push_back({frame.table, frame.cookie, std::move(frame.actions)});
+    }
+    if (auto refusal = check(continuation->action_set, 0)) return refusal;
+    paused.action_set = std::move(continuation->action_set);
+    paused.stack = std::move(continuation->stack);
+    paused.metadata = packet_in.metadata.value;
+    if (packet_in.metadata.mask.get(key::kInPort) == 0)
+        paused.metadata.set(key::kInPort, to_int(OfPort::kAny));
+    if (auto resumed = bridge.resume(std::move(paused), packet_in.packet); !resumed)
+        return OfError{ErrorCode::kBrcBadPacket, resumed.error().message};
+    return {};
+}
+
+of::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_len, const TunTable* tun) {
     of::PacketIn out;
     out.total_len = record.packet->pkt_len;
     out.reason = static_cast<of::PacketInReason>(record.reason);
     out.table = record.table;
-    out.cookie = record.cookie;
+    // As OVS: a miss without a flow has cookie 0.
+    out.cookie = out.reason == of::PacketInReason::kNoMatch && !record.action ? 0 : record.cookie;
     out.metadata.set_exact(key::kInPort, to_int(record.in_port));
-    add_metadata(record.key, out.metadata);
+    add_metadata(record.key, tun, out.metadata);
     const std::size_t wanted = std::min<std::size_t>(record.packet->pkt_len, max_len);
     out.packet.reserve(wanted);
     for (const Packet* segment = record.packet; segment && out.packet.size() < wanted;

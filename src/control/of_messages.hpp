@@ -20,7 +20,15 @@ openflow::TableFeaturesReply describe_table_features(const bridge::FlowTables& f
 openflow::TableDesc describe_table_config(const bridge::FlowTables& flows, std::uint8_t table);
 openflow::FlowRemoved describe_removed(const bridge::FlowTables& flows, const bridge::Flow& flow,
                                        bridge::FlowRemovedReason reason, std::int64_t now_ms);
+/// What NXT_RESUME brings back of a packet that controller(pause) stopped on `bridge`; empty if `version`
+/// can't carry its actions.
+openflow::Bytes make_continuation(const bridge::Bridge& bridge, const pipeline::PausedPacket& paused,
+                                  openflow::Version version);
+/// Lets a packet go on. NXR_STALE if its bridge is not this one; what its actions name must exist.
+std::optional<openflow::OfError> resume_packet(bridge::Bridge& bridge, const openflow::PacketIn& packet_in,
+                                               openflow::Version version);
 /// A packet-in holding at most `max_len` bytes of the packet.
-openflow::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_len);
+openflow::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_len,
+                                  const TunTable* tun);
 
 }  // namespace sluice

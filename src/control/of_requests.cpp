@@ -43,6 +43,7 @@ void OfRequestHandler::handle(const of::ErrorMessage& error) {
     if (limit.allow())
         kLog.info("{}: received error type {} code {} from the controller", session.name(), error.type,
                   error.code);
+    refuse(ErrorCode::kBrcBadType);  // as OVS: a switch takes none
 }
 
 void OfRequestHandler::handle(of::EchoRequest& request) {
@@ -209,8 +210,8 @@ void OfRequestHandler::handle(const of::BundleControl& request) {
             answer.type = of::BundleType::kDiscardReply;
             break;
         case of::BundleType::kCommitRequest:
-            refusal =
-                session.bundles_.commit(request.bundle, request.flags, session.decode_, now, failure, done);
+            refusal = session.bundles_.commit(request.bundle, request.flags, session.decode_, now,
+                                              {&session, message.xid}, failure, done);
             answer.type = of::BundleType::kCommitReply;
             break;
         case of::BundleType::kOpenReply:
@@ -315,7 +316,7 @@ void OfRequestHandler::handle(const of::MeterFeaturesRequest&) {
 // ---- Dumps -------------------------------------------------------------------------------------------
 
 bool OfConnection::Dump::next(of::Bytes& out, std::int64_t now_ms) {
-    of::FlowStatsWriter writer(version_, xid_, nicira_, out);
+    of::FlowStatsWriter writer(version_, xid_, nicira_, out, flows_.tun_table());
     for (unsigned i = 0; i < kFlowsAPiece && cursor_.peek(); ++i) {
         if (auto added = writer.add(flows_.describe(*cursor_.next(), now_ms)); !added)
             kLog.warn("flow dump: {}", added.error().message);

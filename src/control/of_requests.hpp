@@ -58,7 +58,7 @@ struct OfRequestHandler {
     void handle(const openflow::FlowAge&) {}
     void handle(const openflow::TlvTableRequest&);
     void handle(const openflow::TlvTableMod& request);
-    void handle(openflow::Resume& request);
+    void handle(const openflow::Resume& request);
     void handle(const openflow::CtFlushZone& request);
     void handle(const openflow::CtFlush& request);
     void handle(const openflow::IpfixStatsRequest&);

@@ -23,10 +23,15 @@ void OfRequestHandler::handle(const of::TableMod& request) {
     const unsigned last = request.table == of::kAllTables ? bridge::kVisibleTables - 1 : request.table;
     for (unsigned table = first; table <= last; ++table)
         configure_table(request, static_cast<std::uint8_t>(table));
+    if (*session.version_ < of::Version::k13) session.bridge_.table_misses_changed();
 }
 
 void OfRequestHandler::configure_table(const of::TableMod& request, std::uint8_t table) {
-    if (*session.version_ < of::Version::k14) return;
+    if (*session.version_ < of::Version::k14) {
+        if (request.miss != of::TableMiss::kDefault)
+            session.bridge_.flows().set_table_miss(table, request.miss);
+        return;
+    }
     const bool events = (request.config & of::table_config::kVacancyEvents) != 0;
     std::optional<of::TableVacancy> vacancy;
     if (events) {
@@ -153,7 +158,8 @@ void OfRequestHandler::handle(const of::TlvTableRequest&) {
 }
 
 void OfRequestHandler::handle(const of::TlvTableMod& request) {
-    if (auto refusal = session.bridge_.tlv_table().apply(request)) refuse(*refusal);
+    if (auto refusal = session.bridge_.tlv_table().apply(request, session.bridge_.flows().used_options()))
+        refuse(*refusal);
 }
 
 void OfRequestHandler::handle(const of::CtFlushZone& request) {
@@ -170,8 +176,8 @@ void OfRequestHandler::handle(const of::IpfixStatsRequest&) {
     refuse(ErrorCode::kNxstNotConfigured, "there is no IPFIX exporter");
 }
 
-void OfRequestHandler::handle(of::Resume&) {
-    refuse(ErrorCode::kNxrStale, "there is no such paused packet");
+void OfRequestHandler::handle(const of::Resume& request) {
+    if (auto refusal = resume_packet(session.bridge_, request.packet_in, *session.version_)) refuse(*refusal);
 }
 
 }  // namespace sluice

@@ -26,5 +26,8 @@ class BridgePortNames final : public PortNames {
 /// Command"): "bridge flow [options] [-generate|packet]" or "[dp] odp_flow …". Returns the text to print;
 /// errors say which argument was wrong.
 Result<std::string> trace_command(Switch& target, const std::vector<std::string>& arguments);
+/// The same for `ofproto/trace-packet-out`, whose last argument are the actions to start with; "-consistent"
+/// demands their prerequisites as OpenFlow 1.1+ does.
+Result<std::string> trace_packet_out_command(Switch& target, const std::vector<std::string>& arguments);
 
 }  // namespace sluice

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "bridge/flow_tables.hpp"
+#include "control/trace.hpp"
 #include "control/trace_odp.hpp"
 #include "flow/action_text.hpp"
 #include "flow/match_text.hpp"
@@ -48,7 +50,7 @@ int set_rank(const Action& action) {
     return 7;
 }
 
-std::string controller_text(const Action* action, std::uint64_t cookie) {
+std::string controller_text(const Action* action, std::uint64_t cookie, bool sent) {
     unsigned reason = 0, id = 0, max_len = 0xffff;
     if (action) {
         if (const auto* full = std::get_if<ControllerAction>(&action->kind)) {
@@ -60,9 +62,9 @@ std::string controller_text(const Action* action, std::uint64_t cookie) {
         }
     }
     return fmt::format(
-        "userspace(pid=0,controller(reason={},dont_send=1,continuation=0,recirc_id=0,rule_cookie={},"
+        "userspace(pid=0,controller(reason={},dont_send={},continuation=0,recirc_id=0,rule_cookie={},"
         "controller_id={},max_len={}))",
-        reason, text::format_c_hex(cookie), id, max_len);
+        reason, sent ? 0 : 1, text::format_c_hex(cookie), id, max_len);
 }
 
 }  // namespace
@@ -128,7 +130,10 @@ void TraceTree::lookup(std::uint8_t table, const pipeline::Rule* rule, const Flo
     Nodes& list = current();
     std::string text;
     if (rule) {
-        const std::string match = format_match(rule->match.expand());
+        const bridge::Bridge& bridge = *switch_.find_bridge(run_->bridge)->bridge;
+        const BridgePortNames ports(bridge);
+        const std::string match =
+            format_match(rule->match.expand(), style_.names ? &ports : nullptr, bridge.flows().tun_table());
         text = fmt::format("{:2}. {}{}priority {}", table, match, match.empty() ? "" : ", ", rule->priority);
         if (rule->cookie != 0) text += fmt::format(", cookie {:#x}", rule->cookie);
     } else {
@@ -187,7 +192,8 @@ void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
     if (const auto* out = std::get_if<OutputAction>(&action.kind)) {
         normal_ |= out->port == OfPort::kNormal;
     }
-    const std::string text = format_actions({action});
+    const BridgePortNames ports(*switch_.find_bridge(run_->bridge)->bridge);
+    const std::string text = format_actions({action}, style_.names ? &ports : nullptr);
     if (in_action_set(action)) {
         if (!std::exchange(executing_set_, true)) {
             Nodes& list = *frames_.front().subs;
@@ -286,7 +292,7 @@ void TraceTree::output(PortIndex index, const FlowKey& key) {
             current().push_back(
                 {NodeType::kWarn, fmt::format("IPv{} decrement TTL exception", ipv6 ? 6 : 4), {}});
         }
-        item.controller = controller_text(last_action_, rule ? rule->cookie : 0);
+        item.controller = controller_text(last_action_, rule ? rule->cookie : 0, style_.packet);
         run_->items.push_back(std::move(item));
         return;
     }
@@ -413,7 +419,9 @@ void TraceTree::commit(const Run& run, FlowKey& base, std::vector<std::string>& 
             out.push_back(std::move(change));
         base = item.key;
         if (item.truncate != 0) out.push_back(fmt::format("trunc({})", item.truncate));
-        out.push_back(item.controller.empty() ? fmt::format("{}", odp_port(item.port)) : item.controller);
+        out.push_back(!item.controller.empty() ? item.controller
+                      : style_.names           ? port->config.port.name
+                                               : fmt::format("{}", odp_port(item.port)));
     }
 }
 

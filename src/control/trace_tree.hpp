@@ -20,7 +20,12 @@ inline unsigned odp_port(PortIndex index) {
 
 class TraceTree final : public pipeline::TraceSink {
   public:
-    explicit TraceTree(const Switch& owner) : switch_(owner) {}
+    struct Style {
+        bool names = false;   ///< of ports, not numbers
+        bool packet = false;  ///< it is a packet's trace, not only a flow's: packet-ins would be sent
+    };
+    explicit TraceTree(const Switch& owner) : TraceTree(owner, Style{}) {}
+    TraceTree(const Switch& owner, const Style& style) : switch_(owner), style_(style) {}
 
     void enter_bridge(unsigned bridge, const FlowKey& key, unsigned depth) override;
     void lookup(std::uint8_t table, const pipeline::Rule* rule, const FlowKey& key, const FlowKey& consulted,
@@ -92,6 +97,7 @@ class TraceTree final : public pipeline::TraceSink {
     void commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const;
 
     const Switch& switch_;
+    const Style style_;
     Nodes roots_;
     std::unique_ptr<Run> root_run_;
     Run* run_ = nullptr;

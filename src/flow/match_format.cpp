@@ -10,8 +10,8 @@ using namespace text;
 // Collects "name=value," pieces of one match.
 class Writer {
   public:
-    Writer(const Match& match, const PortNames* names, bool is_flow)
-        : match_(match), names_(names), is_flow_(is_flow) {}
+    Writer(const Match& match, const PortNames* names, bool is_flow, const TunTable* tun)
+        : match_(match), names_(names), is_flow_(is_flow), tun_(tun) {}
 
     std::string run();
 
@@ -37,6 +37,7 @@ class Writer {
     void protocol();
     void registers();
     void tunnel();
+    void options();
     void vlan();
     void addresses();
     void network();
@@ -46,10 +47,20 @@ class Writer {
     const Match& match_;
     const PortNames* names_;
     bool is_flow_;  // a whole packet: all tunnel flags are known, not only the one a match can name
+    const TunTable* tun_;
     std::string out_;
     std::uint64_t eth_type_ = 0;
     bool skip_type_ = false, skip_proto_ = false;
 };
+
+// Bytes as one number, zero as "0".
+std::string format_long_hex(const std::vector<std::uint8_t>& bytes) {
+    std::string digits;
+    for (const std::uint8_t byte : bytes)
+        digits += fmt::format("{:02x}", byte);
+    const auto first = digits.find_first_not_of('0');
+    return first == std::string::npos ? "0" : "0x" + digits.substr(first);
+}
 
 // "name=0x5" or "name=0x5/0xff", zero as "0".
 void Writer::hex(std::string_view name, FieldLoc f) {
@@ -207,6 +218,22 @@ void Writer::tunnel() {
     } else {
         row("tun_flags");
     }
+    options();
+}
+
+/// tun_metadataN: the name alone stands for an option that must be there, whatever it says.
+void Writer::options() {
+    for (std::uint64_t left = mask(key::kTunPresent); tun_ && left != 0; left &= left - 1) {
+        const auto index = static_cast<unsigned>(__builtin_ctzll(left));
+        if (!tun_->find(index)) continue;
+        const auto value = tun_->get(match_.value, index), bits = tun_->get(match_.mask, index);
+        out_ += fmt::format("tun_metadata{}", index);
+        if (bits != std::vector<std::uint8_t>(bits.size(), 0)) {
+            out_ += '=' + format_long_hex(value);
+            if (bits != std::vector<std::uint8_t>(bits.size(), 0xff)) out_ += '/' + format_long_hex(bits);
+        }
+        out_ += ',';
+    }
 }
 
 void Writer::vlan() {
@@ -358,11 +385,11 @@ void reveal_network(const FlowKey& flow, FlowKey& mask) {
 
 }  // namespace
 
-std::string format_match(const Match& match, const PortNames* names) {
-    return Writer{match, names, false}.run();
+std::string format_match(const Match& match, const PortNames* names, const TunTable* tun) {
+    return Writer{match, names, false, tun}.run();
 }
 
-std::string format_flow(const FlowKey& flow, const PortNames* names) {
+std::string format_flow(const FlowKey& flow, const PortNames* names, const TunTable* tun) {
     Match match;
     match.value = flow;
     for (const FieldLoc f : kContext) {
@@ -385,6 +412,10 @@ std::string format_flow(const FlowKey& flow, const PortNames* names) {
             match.mask.set(key::kCtDst, kAllBits);
         }
     }
+    for (const TunMapping& mapping : tun ? tun->mappings() : std::vector<TunMapping>{}) {
+        if ((flow.get(key::kTunPresent) >> mapping.index & 1) == 0) continue;
+        tun->set(match.mask, mapping.index, std::vector<std::uint8_t>(mapping.option_length, 0xff));
+    }
     match.mask.set(key::kPacketType, kAllBits);
     match.mask.set(key::kInPort, kAllBits);
     if (flow.get(key::kPacketType) == 0) {
@@ -398,7 +429,7 @@ std::string format_flow(const FlowKey& flow, const PortNames* names) {
     }
     reveal_network(flow, match.mask);
     match.normalize();
-    return Writer{match, names, true}.run();
+    return Writer{match, names, true, tun}.run();
 }
 
 }  // namespace sluice

@@ -107,9 +107,50 @@ Result<bool> parse_inner(const KeyValue& item, FlowKey& flow) {
     return false;
 }
 
+/// A number of any length: hexadecimal, or decimal up to 64 bits. Most significant byte first.
+Result<std::vector<std::uint8_t>> parse_long(std::string_view name, std::string_view s) {
+    std::vector<std::uint8_t> bytes;
+    if (s.starts_with("0x") || s.starts_with("0X")) {
+        std::string digits{s.substr(2)};
+        if (digits.size() % 2 != 0) digits.insert(0, 1, '0');
+        if (digits.empty() || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
+            return make_error(EINVAL, "{}: \"{}\" is not a number", name, s);
+        for (std::size_t i = 0; i < digits.size(); i += 2)
+            bytes.push_back(static_cast<std::uint8_t>(std::stoul(digits.substr(i, 2), nullptr, 16)));
+        return bytes;
+    }
+    const auto number = text::parse_uint(name, s, ~std::uint64_t{0});
+    if (!number) return number.error();
+    for (int shift = 56; shift >= 0; shift -= 8)
+        bytes.push_back(static_cast<std::uint8_t>(*number >> shift));
+    return bytes;
+}
+
+Result<bool> parse_option(const KeyValue& item, unsigned index, Match& match, const TunTable* tun) {
+    const TunMapping* mapping = tun ? tun->find(index) : nullptr;
+    if (!mapping)
+        return make_error(EINVAL, "{}: no TLV is mapped to this field (see ovs-ofctl add-tlv-map)", item.key);
+    std::vector<std::uint8_t> value, mask;
+    if (item.separator != '\0') {
+        const auto slash = item.value.find('/');
+        auto parsed = parse_long(item.key, item.value.substr(0, slash));
+        if (!parsed) return parsed.error();
+        value = std::move(*parsed);
+        mask.assign(mapping->option_length, 0xff);
+        if (slash != std::string_view::npos) {
+            auto bits = parse_long(item.key, item.value.substr(slash + 1));
+            if (!bits) return bits.error();
+            mask = std::move(*bits);
+        }
+    }
+    tun->set(match, index, value, mask);
+    return true;
+}
+
 }  // namespace
 
-Result<bool> parse_match_item(const KeyValue& item, Match& match, const PortNames* names) {
+Result<bool> parse_match_item(const KeyValue& item, Match& match, const PortNames* names,
+                              const TunTable* tun) {
     if (item.separator == '\0') {
         if (item.key == "eth") {
             match.set_exact(key::kPacketType, 0);
@@ -128,7 +169,7 @@ Result<bool> parse_match_item(const KeyValue& item, Match& match, const PortName
                                               : field_by_name(item.key);
     if (id == kNoField) return false;
     if (is_tun_metadata(field_info(id))) {
-        return make_error(EINVAL, "{}: no TLV is mapped to this field (see ovs-ofctl add-tlv-map)", item.key);
+        return parse_option(item, TunTable::index_of(id), match, tun);
     }
     if (item.key == "in_port") id = field_by_name("in_port_oxm");
     const FieldInfo& field = field_info(id);
@@ -165,7 +206,7 @@ Result<Match> parse_match(std::string_view s, const PortNames* names) {
     return match;
 }
 
-Result<FlowKey> parse_flow(std::string_view s, const PortNames* names) {
+Result<FlowKey> parse_flow(std::string_view s, const PortNames* names, const TunTable* tun) {
     Match match;
     FlowKey unmatchable;
     KeyValue item;
@@ -173,7 +214,7 @@ Result<FlowKey> parse_flow(std::string_view s, const PortNames* names) {
         const auto inner = parse_inner(item, unmatchable);
         if (!inner) return inner.error();
         if (*inner) continue;
-        const auto known = parse_match_item(item, match, names);
+        const auto known = parse_match_item(item, match, names, tun);
         if (!known) return known.error();
         if (!*known) return make_error(EINVAL, "unknown keyword {}", item.key);
     }

@@ -11,6 +11,7 @@
 #include "flow/field.hpp"
 #include "flow/match.hpp"
 #include "flow/text.hpp"
+#include "flow/tun_table.hpp"
 
 namespace sluice {
 
@@ -31,7 +32,9 @@ std::string format_subfield(const SubField& subfield);
 
 /// One item of a match, "key" or "key=value" ("tcp", "nw_src=10.0.0.0/8"). Returns false if `key` is neither
 /// a field nor a protocol name. Prerequisites are checked by check_match() after the last item.
-Result<bool> parse_match_item(const text::KeyValue& item, Match& match, const PortNames* names);
+/// `tun`: what tun_metadataN stand for, here and below; null: none is mapped.
+Result<bool> parse_match_item(const text::KeyValue& item, Match& match, const PortNames* names,
+                              const TunTable* tun = nullptr);
 /// EINVAL, with a sentence, if a field is matched whose prerequisite (tcp for tcp_dst, ...) is not.
 Result<void> check_match(const Match& match);
 
@@ -39,11 +42,12 @@ Result<void> check_match(const Match& match);
 /// known.
 Result<Match> parse_match(std::string_view text, const PortNames* names = nullptr);
 /// Empty for a match of every packet. No priority.
-std::string format_match(const Match& match, const PortNames* names = nullptr);
+std::string format_match(const Match& match, const PortNames* names = nullptr, const TunTable* tun = nullptr);
 
 /// A packet's fields given as an exact match, the way `ofproto/trace` takes them; fields not given are 0.
-Result<FlowKey> parse_flow(std::string_view text, const PortNames* names = nullptr);
+Result<FlowKey> parse_flow(std::string_view text, const PortNames* names = nullptr,
+                           const TunTable* tun = nullptr);
 /// All fields the packet has; metadata that is 0 is left out.
-std::string format_flow(const FlowKey& key, const PortNames* names = nullptr);
+std::string format_flow(const FlowKey& key, const PortNames* names = nullptr, const TunTable* tun = nullptr);
 
 }  // namespace sluice

@@ -30,7 +30,7 @@ void store(FlowKey& key, unsigned place, unsigned size, std::span<const std::uin
 
 TunTable::Refusal TunTable::add(const TunMapping& mapping) {
     const unsigned size = mapping.option_length;
-    if (size == 0 || size > kMaxOption || size % 4 != 0) return Refusal::kBadOptionLength;
+    if (size > kMaxOption || size % 4 != 0) return Refusal::kBadOptionLength;
     if (mapping.index >= kFields) return Refusal::kBadFieldIndex;
     if (entries_[mapping.index].used) return Refusal::kAlreadyMapped;
     if (find(mapping.option_class, mapping.option_type) != nullptr) return Refusal::kDuplicateEntry;
@@ -39,14 +39,22 @@ TunTable::Refusal TunTable::add(const TunMapping& mapping) {
         for (unsigned i = 0; entry.used && i < entry.mapping.option_length; ++i)
             taken.set(entry.place + i);
     }
-    const unsigned step = size == 4 ? 4 : 8;
-    for (unsigned place = 0; place + size <= kSpaceBytes; place += step) {
-        unsigned free = 0;
-        while (free < size && !taken[place + free])
-            ++free;
-        if (free < size) continue;
+    const auto try_place = [&](unsigned place) {
+        for (unsigned i = 0; i < size; ++i) {
+            if (taken[place + i]) return false;
+        }
         entries_[mapping.index] = {mapping, static_cast<std::uint16_t>(place), true};
-        return Refusal::kNone;
+        return true;
+    };
+    // Short ones from the end, so that they don't take whole words from the others.
+    for (unsigned place = kSpaceBytes - size + 4; size == 4 && place != 0;) {
+        if (try_place(place -= 4)) return Refusal::kNone;
+    }
+    // Odd halves of words go together, so that no room is lost between them.
+    for (const unsigned step : {size % 8 == 0 ? 8U : 4U, 4U}) {
+        for (unsigned place = 0; place + size <= kSpaceBytes; place += step) {
+            if (try_place(place)) return Refusal::kNone;
+        }
     }
     return Refusal::kTableFull;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The TLV table of a bridge: which Geneve option each tun_metadataN stands for (NXT_TLV_TABLE_MOD), and where
-// its bytes lie in the option space of a FlowKey. Options lie 4-byte aligned, and 8-byte aligned if they are
-// longer than 4, so that what programs use in practice lies in one word. Control thread; copies are values.
-// Source: ovs-fields(7) "tun_metadata", ovs-ofctl(8) add-tlv-map.
+// its bytes lie in the option space of a FlowKey. Options lie 4-byte aligned, and if there is room 8-byte
+// aligned if they are longer than 4, so that what programs use in practice lies in one word. Control thread;
+// copies are values. Source: ovs-fields(7) "tun_metadata", ovs-ofctl(8) add-tlv-map.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace sluice {
 struct TunMapping {
     std::uint16_t option_class = 0;
     std::uint8_t option_type = 0;
-    std::uint8_t option_length = 0;  ///< bytes of the value: 4, 8, ... 124
+    std::uint8_t option_length = 0;  ///< bytes of the value: 4, 8, ... 124; 0: it can be there only
     std::uint16_t index = 0;         ///< N of tun_metadataN
     friend bool operator==(const TunMapping&, const TunMapping&) = default;
 };

@@ -13,17 +13,20 @@ TEST(TunTable, refuses_what_ovs_refuses) {
     EXPECT_EQ(table.add({0x102, 0x80, 4, 0}), Refusal::kNone);
     EXPECT_EQ(table.add({0x102, 0x81, 4, 0}), Refusal::kAlreadyMapped);
     EXPECT_EQ(table.add({0x102, 0x80, 4, 1}), Refusal::kDuplicateEntry);
-    EXPECT_EQ(table.add({0x102, 0x82, 0, 1}), Refusal::kBadOptionLength);
     EXPECT_EQ(table.add({0x102, 0x82, 6, 1}), Refusal::kBadOptionLength);
     EXPECT_EQ(table.add({0x102, 0x82, 128, 1}), Refusal::kBadOptionLength);
     EXPECT_EQ(table.add({0x102, 0x82, 4, 64}), Refusal::kBadFieldIndex);
     EXPECT_EQ(table.add({0x102, 0x83, 124, 1}), Refusal::kNone);
-    EXPECT_EQ(table.add({0x102, 0x84, 124, 2}), Refusal::kTableFull);
-    EXPECT_EQ(table.used_bytes(), 128U);
+    EXPECT_EQ(table.add({0x102, 0x84, 124, 2}), Refusal::kNone);
+    EXPECT_EQ(table.add({0x102, 0x85, 8, 3}), Refusal::kTableFull);
+    EXPECT_EQ(table.add({0x102, 0x85, 4, 3}), Refusal::kNone);
+    EXPECT_EQ(table.used_bytes(), 256U);
     EXPECT_TRUE(table.remove(1));
     EXPECT_FALSE(table.remove(1));
-    EXPECT_EQ(table.add({0x102, 0x84, 124, 2}), Refusal::kNone);
-    EXPECT_EQ(table.mappings().size(), 2U);
+    EXPECT_EQ(table.add({0x102, 0x84, 124, 1}), Refusal::kDuplicateEntry);
+    EXPECT_EQ(table.add({0x102, 0x86, 120, 1}), Refusal::kNone);
+    EXPECT_EQ(table.mappings().size(), 4U);
+    EXPECT_EQ(table.add({0x102, 0x87, 0, 9}), Refusal::kNone);
     table.clear();
     EXPECT_EQ(table.used_bytes(), 0U);
 }

@@ -10,6 +10,10 @@
 #include "classify/table.hpp"
 #include "flow/action.hpp"
 
+namespace sluice {
+class TunTable;
+}
+
 namespace sluice::pipeline {
 
 enum class OpCode : std::uint8_t {
@@ -106,7 +110,7 @@ struct Op {
     FieldLoc loc{}, loc2{};                 ///< target, source (sub-field positions folded in; see wide)
     std::uint16_t offset = 0, offset2 = 0;  ///< bit offsets inside target and source fields
     bool flag = false;                      ///< push_if_needed, with_ct
-    U128 value, mask;
+    U128 value, mask;  ///< mask: bits of the target field that may be written
     const struct CookieCount* count = nullptr;  ///< kLearn with a limit; see Program::bind()
     const Action* source = nullptr;         ///< the action it came from (controller parameters, trace text)
     std::unique_ptr<ActionProgram> nested;  ///< clone, write_actions
@@ -129,9 +133,11 @@ struct ActionProgram {
     std::vector<classify::Conjunction> conjunctions;  ///< of a conjunctive flow, which has no ops
     bool learns = false;                              ///< some op, nested ones too, is kLearn
     SimpleProgram simple;
+    std::uint64_t options = 0;                        ///< bit N: names tun_metadataN, nested lists too
 };
 
-/// Compiles; fails with a sentence for actions this version does not execute.
-Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions);
+/// Compiles; fails with a sentence for actions this version does not execute. `tun`: where tun_metadataN lie;
+/// null: none is mapped.
+Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions, const TunTable* tun = nullptr);
 
 }  // namespace sluice::pipeline

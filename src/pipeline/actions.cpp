@@ -273,7 +273,7 @@ void Executor::Impl::move_field(PacketSet& set, const Group& group, Path& path, 
     if (op.part != HeaderPart::kNone) flush_pending(set, group);
     const auto& source = std::get<MoveAction>(op.source->kind);
     const Prereq source_prereq = field_info(source.source.field).prereq;
-    const U128 mask = low_mask(op.bits) << op.offset;
+    const U128 mask = (low_mask(op.bits) << op.offset) & op.mask;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         FlowKey& key = set.key[i];
@@ -390,7 +390,7 @@ void Executor::Impl::dec_ttl(PacketSet& set, Group& group, Path& path, const Op&
                 one.index[0] = static_cast<std::uint8_t>(i);
                 set.reason[i] = DropReason::kTtlExpired;
                 const auto* action = op.source ? std::get_if<DecTtlAction>(&op.source->kind) : nullptr;
-                if (!action || action->controller_ids.empty()) {
+                if (!action || (action->controller_ids.empty() && !action->listed)) {
                     punt(set, one, path, 2, 0xffff, 0, nullptr);
                 } else {
                     for (const auto id : action->controller_ids)
@@ -427,7 +427,7 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
     }
     prepare(set, group, path, words_of(op.loc));
     if (op.part != HeaderPart::kNone) flush_pending(set, group);
-    const U128 mask = low_mask(op.bits) << op.offset;
+    const U128 mask = (low_mask(op.bits) << op.offset) & op.mask;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         FlowKey& key = set.key[i];

@@ -10,7 +10,7 @@ namespace sluice::pipeline {
 /// Writes a value into the sub-field that is the target of `op`, if the packet has the field.
 void Executor::Impl::write_bits(PacketSet& set, unsigned i, const Op& op, U128 value) noexcept {
     if (!prereq_present(op.prereq, set.key[i])) return;
-    change(set, i, op, value << op.offset, low_mask(op.bits) << op.offset);
+    change(set, i, op, value << op.offset, (low_mask(op.bits) << op.offset) & op.mask);
 }
 
 void Executor::Impl::forget_uniform(Path& path, FieldLoc loc) noexcept {

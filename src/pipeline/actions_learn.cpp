@@ -83,7 +83,7 @@ bool Executor::Impl::learn_new(const FlowKey& key, const Path& path, const Learn
     dp.wake_control();
     if (learned.full()) return true;
     LearnedFlow flow = learned_flow(action, key);
-    auto program = compile(flow.actions);
+    auto program = compile(flow.actions, topology->bridges[bridge]->program->tun_table());
     if (!program) return true;
     auto rule = std::make_unique<Rule>();
     rule->match = std::move(match);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Action lists into operations.
+#include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "flow/field.hpp"
+#include "flow/tun_table.hpp"
 #include "pipeline/action_program.hpp"
 #include "pipeline/ct.hpp"
 
@@ -54,31 +57,61 @@ HeaderPart header_part(const FieldInfo& field) {
     }
 }
 
-/// Fields whose place says a TLV table.
-struct UsesTunMetadata {
-    static bool is(FieldId field) { return is_tun_metadata(field_info(field)); }
-    bool operator()(const OutputRegAction& a) const { return is(a.source.field); }
-    bool operator()(const SetFieldAction& a) const { return is(a.field); }
-    bool operator()(const MoveAction& a) const { return is(a.source.field) || is(a.target.field); }
-    bool operator()(const StackPushAction& a) const { return is(a.source.field); }
-    bool operator()(const StackPopAction& a) const { return is(a.target.field); }
+/// The tun_metadata fields that one action names (0 bits: all of it), and whether it writes them.
+struct OptionUse {
+    SubField field;
+    bool writes;
+};
+class OptionUses {
+  public:
+    void operator()(const OutputRegAction& a) { note(a.source, false); }
+    void operator()(const SetFieldAction& a) { note({a.field, 0, 0}, true); }
+    void operator()(const DeleteFieldAction& a) { note({a.field, 0, 0}, false); }
+    void operator()(const MoveAction& a) { note(a.source, false), note(a.target, true); }
+    void operator()(const StackPushAction& a) { note(a.source, false); }
+    void operator()(const StackPopAction& a) { note(a.target, true); }
+    void operator()(const MultipathAction& a) { note(a.target, true); }
+    void operator()(const CheckPktLargerAction& a) { note(a.target, true); }
+    void operator()(const BundleAction& a) {
+        if (a.target) note(*a.target, true);
+    }
+    void operator()(const LearnAction& a) {
+        if (a.result_dst) note(*a.result_dst, true);
+        for (const LearnSpec& spec : a.specs)
+            learns |= is_option(spec.target.field) || (!spec.immediate && is_option(spec.source.field));
+    }
     template <typename Other>
-    bool operator()(const Other&) const {
-        return false;
+    void operator()(const Other&) {}
+
+    std::vector<OptionUse> found;
+    bool learns = false;  ///< a flow is learned that matches or sets some
+
+  private:
+    static bool is_option(FieldId field) { return field != kNoField && is_tun_metadata(field_info(field)); }
+    void note(const SubField& field, bool writes) {
+        if (is_option(field.field)) found.push_back({field, writes});
     }
 };
 
 /// One visitor method a kind of action.
 class Compiler {
   public:
-    explicit Compiler(ActionProgram& program) : program_(program) {}
+    Compiler(ActionProgram& program, const TunTable* tun) : program_(program), tun_(tun) {}
 
     Result<void> run() {
         for (const Action& action : program_.source) {
             source_ = &action;
-            if (std::visit(UsesTunMetadata{}, action.kind)) return unsupported("a tun_metadata field");
+            OptionUses options;
+            std::visit(options, action.kind);
+            if (options.learns) return unsupported("learn with a tun_metadata field");
+            for (const OptionUse& use : options.found) {
+                if (auto ok = check_option(use.field); !ok) return ok;
+            }
             if (auto ok = std::visit([this](const auto& a) { return (*this)(a); }, action.kind); !ok)
                 return ok;
+            for (const OptionUse& use : options.found) {
+                if (use.writes) set_present(TunTable::index_of(use.field.field), true);
+            }
         }
         return {};
     }
@@ -156,6 +189,10 @@ class Compiler {
     }
     Result<void> operator()(const SetFieldAction& a) {
         const FieldInfo& field = field_info(a.field);
+        if (is_tun_metadata(field)) {
+            set_option(TunTable::index_of(a.field), a.value & a.mask, a.mask);
+            return {};
+        }
         Op& op = add(OpCode::kSetField);
         op.part = header_part(field);
         op.prereq = field.prereq;
@@ -226,9 +263,10 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const ResubmitAction& a) {
-        if (a.with_ct)
-            return make_error(
-                ENOTSUP, "resubmit(,{},ct): connection tracking is not supported by this version", a.table);
+        if (a.with_ct) {
+            add(OpCode::kUnsupported);
+            return {};
+        }
         Op& op = add(OpCode::kResubmit);
         op.table = a.table;
         op.arg = to_int(a.in_port);
@@ -280,6 +318,11 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const DeleteFieldAction& a) {
+        if (is_tun_metadata(field_info(a.field))) {
+            set_option(TunTable::index_of(a.field), {}, low_mask(128));
+            set_present(TunTable::index_of(a.field), false);
+            return {};
+        }
         Op& op = add(OpCode::kDeleteField);
         op.loc = field_info(a.field).loc;
         return {};
@@ -342,29 +385,73 @@ class Compiler {
         return op;
     }
     Result<void> add_nested(OpCode code, const ActionList& actions) {
-        auto nested = compile(actions);
+        auto nested = compile(actions, tun_);
         if (!nested) return nested.error();
         program_.writes_action_set |= (*nested)->writes_action_set;
         program_.refers |= (*nested)->refers;
         program_.learns |= (*nested)->learns;
+        program_.options |= (*nested)->options;
         add(code).nested = std::move(*nested);
         return {};
     }
-    static void set_source(Op& op, const SubField& source) {
+    /// Is the field mapped, and do the bits lie where one operation can reach them?
+    Result<void> check_option(const SubField& field) {
+        const unsigned index = TunTable::index_of(field.field);
+        if (!tun_ || !tun_->find(index))
+            return make_error(EINVAL, "tun_metadata{}: no TLV is mapped to this field", index);
+        program_.options |= std::uint64_t{1} << index;
+        if (field.bits != 0 && !tun_->loc(field))
+            return make_error(ENOTSUP, "tun_metadata{}[{}..{}]: bits across a boundary of 64 are not reached",
+                              index, field.offset, field.offset + field.bits - 1);
+        return {};
+    }
+    void set_present(unsigned index, bool present) {
+        Op& op = add(OpCode::kSetField);
+        op.loc = key::kTunPresent;
+        op.mask = {0, std::uint64_t{1} << index};
+        op.value = present ? op.mask : U128{};
+    }
+    /// Sets an option; its bits above 128 become 0 with a mask of all ones, else they stay.
+    void set_option(unsigned index, U128 value, U128 mask) {
+        const unsigned bits = tun_->find(index)->option_length * 8U;
+        const bool exact = mask == low_mask(128);
+        for (unsigned offset = 0, step = 0; offset < bits; offset += step) {
+            // Options are aligned to half a word.
+            step = std::min(64U, bits - offset);
+            if (!tun_->loc({tun_field(index), u16(offset), u16(step)})) step = 32;
+            const U128 here = offset < 128 ? mask >> offset : U128{};
+            const U128 part = exact ? low_mask(step) : here & low_mask(step);
+            if (part.is_zero()) continue;
+            Op& op = add(OpCode::kSetField);
+            op.loc = *tun_->loc({tun_field(index), u16(offset), u16(step)});
+            op.mask = part;
+            op.value = offset < 128 ? (value >> offset) & part : U128{};
+        }
+    }
+    static std::uint16_t u16(unsigned n) { return static_cast<std::uint16_t>(n); }
+    static FieldId tun_field(unsigned index) {
+        static const auto kFirst = static_cast<unsigned>(field_by_name("tun_metadata0"));
+        return FieldId{static_cast<std::uint8_t>(kFirst + index)};
+    }
+    void set_source(Op& op, const SubField& source) {
         op.loc2 = field_info(source.field).loc;
         op.offset2 = source.offset;
+        if (is_tun_metadata(field_info(source.field))) op.loc2 = *tun_->loc(source), op.offset2 = 0;
         op.bits = source.bits;
     }
-    static void set_target(Op& op, const SubField& target) {
+    void set_target(Op& op, const SubField& target) {
         const FieldInfo& field = field_info(target.field);
         op.part = header_part(field);
         op.prereq = field.prereq;
         op.loc = field.loc;
         op.offset = target.offset;
+        op.mask = field_value_mask(field);  // nw_tos: not the ECN bits
         op.bits = target.bits;
+        if (is_tun_metadata(field)) op.loc = *tun_->loc(target), op.offset = 0;
     }
 
     ActionProgram& program_;
+    const TunTable* tun_;
     const Action* source_ = nullptr;
 };
 
@@ -399,10 +486,10 @@ SimpleProgram simplify(const ActionProgram& program) {
 
 }  // namespace
 
-Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions) {
+Result<std::unique_ptr<ActionProgram>> compile(const ActionList& actions, const TunTable* tun) {
     auto program = std::make_unique<ActionProgram>();
     program->source = actions;
-    if (auto ok = Compiler(*program).run(); !ok) return ok.error();
+    if (auto ok = Compiler(*program, tun).run(); !ok) return ok.error();
     program->simple = simplify(*program);
     return program;
 }

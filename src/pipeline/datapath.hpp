@@ -56,6 +56,10 @@ struct PortEntry {
 
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
 
+/// What happens to packets that miss a table (OFPTC11_*): kDefault asks the controllers that want to know.
+enum class OnMiss : std::uint8_t { kDefault, kController, kContinue, kDrop };
+using OnMissOfTables = std::array<OnMiss, 256>;
+
 class FlowEventSink;
 class Program;
 struct PausedPacket;
@@ -71,6 +75,7 @@ struct BridgeEntry {
     bool forward_bpdu = false;
     std::shared_ptr<const std::bitset<4096>> flood_vlans;  ///< VLANs in which nothing is learned; null: none
     unsigned miss_send_len = 128;
+    std::shared_ptr<const OnMissOfTables> on_miss;  ///< null: kDefault everywhere
 };
 
 /// Immutable snapshot.

@@ -582,6 +582,18 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
         count_miss(path.bridge->index, path.table, group.count);
         for (unsigned g = 0; recording == &set && g < group.count; ++g)
             journals[group.index[g]].add_miss(path.table);
+        const OnMissOfTables* misses = path.bridge->on_miss.get();
+        if (__builtin_expect(misses != nullptr, 0)) {
+            constexpr unsigned kLastTable = 253;
+            const OnMiss wish = (*misses)[path.table];
+            if (wish == OnMiss::kContinue && path.table < kLastTable) {
+                const std::uint8_t here = path.table;
+                run_table(set, group, path, static_cast<std::uint8_t>(here + 1U), entry);
+                path.table = here;
+                return;
+            }
+            if (wish == OnMiss::kDrop) entry = Entry::kResubmit;  // nobody hears of it
+        }
         if (entry != Entry::kResubmit) on_miss(set, group, path);
         return;
     }

@@ -36,7 +36,8 @@ struct GroupEntry : Numbered {
 /// Compiles; fails with a sentence for actions this version does not execute. Takes statistics slots.
 Result<std::unique_ptr<GroupEntry>> compile_group(Datapath& datapath, std::uint32_t id, GroupType type,
                                                   const std::vector<Bucket>& buckets,
-                                                  const GroupProperties& properties);
+                                                  const GroupProperties& properties,
+                                                  const TunTable* tun = nullptr);
 /// What IdTable does with groups nobody can refer to any more.
 void free_group(Datapath& datapath, std::unique_ptr<GroupEntry> group);
 

@@ -29,14 +29,14 @@ bool is_output(OpCode code) {
 
 Result<std::unique_ptr<GroupEntry>> compile_group(Datapath& datapath, std::uint32_t id, GroupType type,
                                                   const std::vector<Bucket>& buckets,
-                                                  const GroupProperties& properties) {
+                                                  const GroupProperties& properties, const TunTable* tun) {
     auto group = std::make_unique<GroupEntry>();
     group->id = id;
     group->type = type;
     if (type == GroupType::kSelect) group->hash = SelectHash::from(properties);
     std::uint64_t sum = 0;
     for (const Bucket& bucket : buckets) {
-        auto actions = compile(order_action_set(bucket.actions));
+        auto actions = compile(order_action_set(bucket.actions), tun);
         if (!actions) return actions.error();
         BucketEntry& entry = group->buckets.emplace_back();
         entry.id = bucket.id;

@@ -106,13 +106,14 @@ Result<void> Executor::resume(const PausedPacket& paused, Packet* packet, std::u
         return refuse(make_error(E2BIG, "resume: {} values on the stack, above the limit of {}",
                                  paused.stack.size(), kMaxStackDepth),
                       DropReason::kStackFull);
+    const TunTable* tun = impl.topology->bridges[paused.bridge]->program->tun_table();
     std::vector<std::unique_ptr<ActionProgram>> programs;
     for (const PausedFrame& frame : paused.frames) {
-        auto program = compile(frame.actions);
+        auto program = compile(frame.actions, tun);
         if (!program) return refuse(program.error(), DropReason::kUnsupported);
         programs.push_back(std::move(*program));
     }
-    auto action_set = compile(paused.action_set);
+    auto action_set = compile(paused.action_set, tun);
     if (!action_set) return refuse(action_set.error(), DropReason::kUnsupported);
     for (auto& program : programs)
         impl.topology->bridges[paused.bridge]->program->bind(*program);

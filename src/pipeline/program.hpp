@@ -74,6 +74,10 @@ class Program {
     /// programs that run without a rule (packet-out, buckets) need it before they run.
     void bind(ActionProgram& actions);
 
+    /// Where tun_metadataN lie, for compile(); null: none is mapped. Control thread.
+    const TunTable* tun_table() const { return tun_table_; }
+    void set_tun_table(const TunTable* table) { tun_table_ = table; }
+
     /// Groups and meters of the bridge: make entries with compile_group() and make_meter().
     IdTable<GroupEntry>& groups() { return groups_; }
     const IdTable<GroupEntry>& groups() const { return groups_; }
@@ -101,6 +105,7 @@ class Program {
     }
 
   private:
+    const TunTable* tun_table_ = nullptr;
     classify::Table& table_for(std::uint8_t id);
     void note_change(std::uint8_t table);
     void publish_shape();

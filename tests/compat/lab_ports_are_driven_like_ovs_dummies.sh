@@ -3,44 +3,7 @@
 # The same command sequences, in the manner of Open vSwitch's own test suite, on this switch and on Open vSwitch:
 # dummy ports, packets by command, a clock that is moved by hand. The texts must be equal.
 . "$(dirname "$0")/../lib.sh"
-
-OVS=/usr/lib/openvswitch-switch/ovs-vswitchd
-[ -x "$OVS" ] || OVS=/usr/sbin/ovs-vswitchd
-[ -x "$OVS" ] || skip "Debian's ovs-vswitchd is not installed"
-
-inside() { OVS_RUNDIR=$T/$side OVS_DBDIR=$T/$side OVS_LOGDIR=$T/$side timeout 20 "$@"; }
-start_side() { # SIDE DAEMON DAEMON-ARGUMENTS...
-    side=$1
-    mkdir "$T/$side"
-    (
-        export OVS_RUNDIR=$T/$side OVS_DBDIR=$T/$side OVS_LOGDIR=$T/$side
-        start_ovsdb
-    )
-    inside "$2" "unix:$T/$side/db.sock" --detach --no-chdir --pidfile -vconsole:off --log-file="$T/$side-switch.log" "${@:3}"
-}
-stop_side() {
-    inside ovs-appctl exit >/dev/null
-    inside ovs-appctl -t ovsdb-server exit
-    rm -rf "${T:?}/$side"
-}
-# both NAME FUNCTION DAEMON-ARGUMENTS...: runs the function on each switch and compares what it prints.
-both() {
-    local text_ours text_ovs
-    start_side ours "$SLUICE_SWITCH" "${@:3}" || { fail "$1: sluiced starts"; return; }
-    text_ours=$("$2" 2>&1 | normalise)
-    stop_side
-    start_side ovs "$OVS" "${@:3}" || { fail "$1: ovs-vswitchd starts"; return; }
-    text_ovs=$("$2" 2>&1 | normalise)
-    stop_side
-    expect_eq "$1" "$text_ovs" "$text_ours"
-}
-# OVS credits cached packets to rules when its revalidators run; hits of its caches are its own.
-normalise() { sed -E "s/xid=0x[0-9a-f]+/xid=X/g; s/hit:[0-9]+ missed:[0-9]+/hit:N missed:N/; s#$T/$side#DIR#g; s/duration=0\.[0-9]+s/duration=0s/g"; }
-vs() { inside ovs-vsctl --timeout=15 "$@"; }
-of() { inside ovs-ofctl --timeout=15 "$@"; }
-app() { echo "\$ $*"; inside ovs-appctl --timeout=15 "$@"; echo "exit code $?"; }
-settle() { inside ovs-appctl revalidator/purge; }
-frames() { tcpdump -tnexr "$1" 2>/dev/null; }
+. "$(dirname "$0")/lab_both.inc"
 
 tcp='in_port(1),eth(src=50:54:00:00:00:05,dst=50:54:00:00:00:07),eth_type(0x0800),ipv4(src=192.168.0.1,dst=192.168.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=8,dst=9)'
 udp='in_port(1),eth(src=50:54:00:00:00:05,dst=50:54:00:00:00:07),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=17,tos=4,ttl=64,frag=no),udp(src=53,dst=54)'

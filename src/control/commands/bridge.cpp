@@ -24,7 +24,8 @@ Output bridge_dump_flows(Context& context, const Args& args) {
         out += fmt::format("duration={}s, n_packets={}, n_bytes={}, ", (now - flow.created_ms) / 1000,
                            stats.packets, stats.bytes);
         if (rule.priority != 0x8000) out += fmt::format("priority={},", rule.priority);
-        if (const auto match = format_match(rule.match.expand()); !match.empty()) out += match + ",";
+        if (const auto match = format_match(rule.match.expand(), nullptr, flows.tun_table()); !match.empty())
+            out += match + ",";
         out += fmt::format("actions={}\n", format_actions(rule.actions->source));
     });
     return out;
@@ -51,6 +52,10 @@ Output ofproto_list(Context& context, const Args&) {
 
 Output ofproto_trace(Context& context, const Args& args) {
     return trace_command(*context.target(), args);
+}
+
+Output ofproto_trace_packet_out(Context& context, const Args& args) {
+    return trace_packet_out_command(*context.target(), args);
 }
 
 }  // namespace sluice::commands

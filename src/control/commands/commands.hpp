@@ -48,6 +48,7 @@ Output bridge_dump_flows(Context& context, const Args& args);
 Output bridge_reconnect(Context& context, const Args& args);
 Output ofproto_list(Context& context, const Args& args);
 Output ofproto_trace(Context& context, const Args& args);
+Output ofproto_trace_packet_out(Context& context, const Args& args);
 // conntrack.cpp
 Output dump_conntrack(Context& context, const Args& args);
 Output flush_conntrack(Context& context, const Args& args);

@@ -20,6 +20,8 @@ SubField read_subfield(Reader& in, unsigned offset, unsigned bits, bool write, O
     if (bits == 0 || offset + bits > info.bits) {
         fail(ErrorCode::kBacBadSetLen, "{}: bits {}+{} of {}", info.name, offset, bits, info.bits);
     }
+    check_tun_field(in.tun(),
+                    {head.field, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(bits)});
     if (write && !info.writable) fail(ErrorCode::kBacBadSetArgument, "{} is read-only", info.name);
     return {head.field, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(bits)};
 }
@@ -187,10 +189,6 @@ void set_field(const Body& b) {
     }
     const bool all = entry.mask == field_value_mask(info);
     b.add(SetFieldAction{entry.field, entry.value, entry.mask, Style::kSetField, entry.has_mask && all});
-}
-void reg_load2(const Body& b) {
-    b.in.zeros(6, E::kNxbrcMustBeZero);
-    set_field(b);
 }
 void add_move(const Body& b, unsigned bits, unsigned source, unsigned target) {
     MoveAction move;
@@ -385,7 +383,7 @@ constexpr Row kRows[] = {
     {0, 24, k11, kLast, 8, false, dec_ttl},         {kNx, 18, k10, k10, 16, false, dec_ttl},
     {kNx, 21, kFirst, kLast, 16, true, dec_ttl_ids},
     {0, 25, k12, kLast, 8, true, set_field},
-    {kNx, 7, k10, k14, 24, false, reg_load},        {kNx, 33, k10, k14, 16, true, reg_load2},
+    {kNx, 7, k10, k14, 24, false, reg_load},        {kNx, 33, k10, k14, 16, true, set_field},
     {0, 28, k15, kLast, 16, true, copy_field},      {kOnfVendor, 3200, k13, k14, 24, true, copy_field},
     {kNx, 6, k10, k14, 16, true, reg_move},
     {0, 29, k15, kLast, 8, false, meter},

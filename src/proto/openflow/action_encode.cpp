@@ -112,7 +112,6 @@ struct Encoder {
         const auto* header = oxm_header(info, to_int(scope.version));
         if (header == nullptr) return;
         const auto start = vendor(33);
-        out.zeros(6);
         write_oxm_entry(out, *header, a.value, a.mask, a.mask != field_value_mask(info));
         finish(start);
     }

@@ -82,6 +82,7 @@ Message decode_checked(std::span<const std::uint8_t> bytes, const DecodeOptions&
     message.xid = header->xid;
     message.version = header->version > to_int(Version::k15) ? Version::k10 : Version{header->version};
     Reader in{bytes};
+    in.set_tun(options.tun);
     in.skip(Header::kSize);
     const MessageRow& row = find_message(*header, in, message.version, message);
     const bool fits = row.tail == kNothing  ? in.left() == row.size
@@ -153,7 +154,7 @@ OfResult<Message> decode(std::span<const std::uint8_t> bytes, const DecodeOption
 Result<void> encode(const Message& message, Bytes& out, const DecodeOptions& options) {
     const std::size_t start = out.size();
     try {
-        MessageWriter writer{out, message.version, message.xid, message.more, options.flow_mod_table_id};
+        MessageWriter writer{out, message.version, message.xid, message.more, options};
         std::visit([&writer](const auto& body) { encode_body(writer, body); }, message.body);
         writer.finish();
         return {};

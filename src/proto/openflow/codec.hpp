@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "flow/tun_table.hpp"
 #include "proto/openflow/error.hpp"
 #include "proto/openflow/message.hpp"
 
@@ -59,6 +60,8 @@ std::optional<Version> negotiate(std::uint32_t ours, std::uint32_t theirs);
 struct DecodeOptions {
     /// NXT_FLOW_MOD_TABLE_ID is on: the high byte of an OpenFlow 1.0 flow-mod's command is the table.
     bool flow_mod_table_id = false;
+    /// The bridge's TLV table, for tun_metadataN; null: none is mapped.
+    const TunTable* tun = nullptr;
 };
 
 /// Decodes one whole message. `bytes.size()` must equal the header's length (FrameReader sees to it),
@@ -84,7 +87,8 @@ Bytes encode_hello_failed(Version version, std::uint32_t xid, std::string_view t
 class FlowStatsWriter {
   public:
     /// Answers a FlowStatsRequest with this version, xid and form. `out` must outlive the writer.
-    FlowStatsWriter(Version version, std::uint32_t xid, bool nicira, Bytes& out);
+    FlowStatsWriter(Version version, std::uint32_t xid, bool nicira, Bytes& out,
+                    const TunTable* tun = nullptr);
     Result<void> add(const FlowStats& flow);
     void finish();
 
@@ -93,6 +97,7 @@ class FlowStatsWriter {
     std::uint32_t xid_;
     bool nicira_;
     Bytes& out_;
+    const TunTable* tun_;
     std::size_t part_ = 0;  ///< offset of the part being filled
 };
 

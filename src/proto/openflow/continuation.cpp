@@ -95,7 +95,7 @@ void read_part(Property& part, Version version, Continuation& out, Continuation:
                 decode_instructions(value.sub(value.left(), E::kBicBadLen), Version::k13, frame.actions);
             }
             out.frames.push_back(std::move(frame));
-            frame = {};
+            frame = {out.frames.back().table, out.frames.back().cookie, {}};
             break;
         case kActionSet:
             value.skip(4);
@@ -112,16 +112,20 @@ void read_part(Property& part, Version version, Continuation& out, Continuation:
 
 }  // namespace
 
-Bytes encode_continuation(const Continuation& continuation, Version version) {
+Bytes encode_continuation(const Continuation& continuation, Version version, const TunTable* tun) {
     Bytes bytes;
-    Writer out{bytes};
+    Writer out{bytes, tun};
     try {
         write_property(out, kBridge, [&] { out.bytes(continuation.bridge); });
         for (auto at = continuation.stack.rbegin(); at != continuation.stack.rend(); ++at)
             write_property(out, kStack, [&] { write_number(out, *at); });
+        // Readers of other makes keep what the list before said.
+        std::uint8_t table = 0;
+        std::uint64_t cookie = 0;
         for (const auto& frame : continuation.frames) {
-            if (frame.table != 0) write_property(out, kTableId, [&] { out.u8(frame.table); });
-            if (frame.cookie != 0) {
+            if (frame.table != std::exchange(table, frame.table))
+                write_property(out, kTableId, [&] { out.u8(frame.table); });
+            if (frame.cookie != std::exchange(cookie, frame.cookie)) {
                 write_property(out, kCookie, [&] {
                     out.zeros(4);
                     out.u64(frame.cookie);
@@ -137,10 +141,12 @@ Bytes encode_continuation(const Continuation& continuation, Version version) {
     return bytes;
 }
 
-OfResult<Continuation> decode_continuation(std::span<const std::uint8_t> bytes, Version version) {
+OfResult<Continuation> decode_continuation(std::span<const std::uint8_t> bytes, Version version,
+                                           const TunTable* tun) {
     Continuation out;
     try {
         Reader in{bytes, E::kBpcBadLen};
+        in.set_tun(tun);
         Continuation::Frame frame;
         while (!in.empty()) {
             auto part = read_property(in);

@@ -12,6 +12,7 @@
 
 #include "base/types.hpp"
 #include "flow/action.hpp"
+#include "flow/tun_table.hpp"
 #include "proto/openflow/error.hpp"
 #include "proto/openflow/message_types.hpp"
 
@@ -30,9 +31,10 @@ struct Continuation {
     std::vector<U128> stack;  ///< bottom first
 };
 
-/// Value of the property. Empty if an action has no wire form.
-Bytes encode_continuation(const Continuation& continuation, Version version);
+/// Value of the property. `tun`: what tun_metadataN stand for. Empty if an action has no wire form.
+Bytes encode_continuation(const Continuation& continuation, Version version, const TunTable* tun = nullptr);
 /// The same back; BPC errors name what is wrong.
-OfResult<Continuation> decode_continuation(std::span<const std::uint8_t> bytes, Version version);
+OfResult<Continuation> decode_continuation(std::span<const std::uint8_t> bytes, Version version,
+                                           const TunTable* tun = nullptr);
 
 }  // namespace sluice::openflow

@@ -4,8 +4,9 @@
 
 namespace sluice::openflow {
 
-FlowStatsWriter::FlowStatsWriter(Version version, std::uint32_t xid, bool nicira, Bytes& out)
-    : version_(version), xid_(xid), nicira_(nicira), out_(out), part_(out.size()) {
+FlowStatsWriter::FlowStatsWriter(Version version, std::uint32_t xid, bool nicira, Bytes& out,
+                                 const TunTable* tun)
+    : version_(version), xid_(xid), nicira_(nicira), out_(out), tun_(tun), part_(out.size()) {
     MessageWriter writer{out_, version_, xid_, false};
     encode_body(writer, FlowStatsReply{{}, nicira_});
     writer.finish();
@@ -14,7 +15,7 @@ FlowStatsWriter::FlowStatsWriter(Version version, std::uint32_t xid, bool nicira
 Result<void> FlowStatsWriter::add(const FlowStats& flow) {
     Bytes single;
     try {
-        MessageWriter writer{single, version_, xid_, false};
+        MessageWriter writer{single, version_, xid_, false, {.tun = tun_}};
         encode_body(writer, FlowStatsReply{{}, nicira_});
         const std::size_t head = single.size();
         encode_flow_stats(writer, flow, nicira_);

@@ -47,6 +47,10 @@ const Order& order() {
             if (nxm != "vlan_tci" || name == "vlan_vid") add(result.nxm, nxm);
             add(result.oxm, oxm);
         }
+        for (unsigned i = 0; i < TunTable::kFields; ++i) {
+            add(result.nxm, fmt::format("tun_metadata{}", i));
+            add(result.oxm, fmt::format("tun_metadata{}", i));
+        }
         result.oxm15 = result.oxm;
         for (unsigned n = 0; n < 16; ++n) {
             add(result.nxm, fmt::format("reg{}", n));
@@ -131,12 +135,12 @@ U128 read_long(Reader& in, std::size_t width, std::string_view name) {
     return read_wide(in, width);
 }
 
-/// Bytes without leading zeros.
+/// Bytes without leading zeros; at least one.
 std::uint8_t significant(U128 value) {
     std::uint8_t size = 0;
     for (; !value.is_zero(); value = value >> 8)
         ++size;
-    return size;
+    return std::max<std::uint8_t>(size, 1);
 }
 
 }  // namespace
@@ -179,9 +183,8 @@ OxmEntry read_oxm_entry(Reader& in, OxmUse use) {
     const OxmHead head = read_oxm_head(in, use);
     const std::size_t width = head.has_mask ? head.length / 2U : head.length;
     if (use == OxmUse::kSetField && head.field == kNoField) fail(unknown_field(use, head), "unknown field");
-    if (use == OxmUse::kMatch && head.field != kNoField && is_tun_metadata(field_info(head.field))) {
-        fail(ErrorCode::kNxfmfcInvalidTlvField, "{} is not mapped", field_info(head.field).name);
-    }
+    if (head.field != kNoField && is_tun_metadata(field_info(head.field)))
+        check_tun_field(in.tun(), {head.field, 0, 0});
     if (head.length > in.left())
         fail(ErrorCode::kBmcBadLen, "field of {} bytes, {} left", head.length, in.left());
     Reader payload = in.sub(head.length, ErrorCode::kBmcBadLen);
@@ -198,9 +201,14 @@ OxmEntry read_oxm_entry(Reader& in, OxmUse use) {
     if (head.field == kNoField) fail(unknown_field(use, head), "unknown field");
     const auto& info = field_info(head.field);
     if (is_tun_metadata(info)) {
-        const U128 value = read_long(payload, width, info.name);
-        return {head.field, value, head.has_mask ? read_long(mask_bytes, width, info.name) : low_mask(128),
-                head.has_mask};
+        // As OVS: of a value that is too long the first bytes count.
+        const std::size_t size =
+            std::min<std::size_t>(width, in.tun()->find(TunTable::index_of(head.field))->option_length);
+        Reader first = payload.sub(size);
+        const U128 value = read_long(first, size, info.name);
+        if (!head.has_mask) return {head.field, value, low_mask(128), false};
+        Reader first_mask = mask_bytes.sub(size);
+        return {head.field, value, read_long(first_mask, size, info.name), true};
     }
     OxmEntry entry{head.field, read_wide(payload, width), low_mask(static_cast<unsigned>(width) * 8),
                    head.has_mask};
@@ -230,11 +238,71 @@ void write_oxm_head(Writer& out, const OxmHeader& header, bool has_mask) {
 void write_oxm_entry(Writer& out, const OxmHeader& wanted, U128 value, U128 mask, bool has_mask) {
     OxmHeader header = wanted;
     // tun_metadataN takes no more bytes than it needs.
-    if (header.length == 124) header.length = significant(has_mask ? mask : value);
+    if (header.length == 124) {
+        const unsigned index = header.field - field_info(field_by_name("tun_metadata0")).oxm.front().field;
+        const TunMapping* mapping = out.tun() != nullptr ? out.tun()->find(index) : nullptr;
+        header.length = mapping != nullptr ? mapping->option_length : significant(has_mask ? mask : value);
+    }
     write_oxm_head(out, header, has_mask);
-    write_wide(out, value, header.length);
-    if (has_mask) write_wide(out, mask, header.length);
+    const auto write = [&](U128 number) {
+        if (header.length > 16) out.zeros(header.length - 16U);
+        write_wide(out, number, std::min<std::size_t>(header.length, 16));
+    };
+    write(value);
+    if (has_mask) write(mask);
 }
+
+void check_tun_field(const TunTable* tun, const SubField& sub) {
+    const FieldInfo& info = field_info(sub.field);
+    if (!is_tun_metadata(info)) return;
+    const TunMapping* mapping = tun != nullptr ? tun->find(TunTable::index_of(sub.field)) : nullptr;
+    if (mapping == nullptr) fail(ErrorCode::kNxfmfcInvalidTlvField, "{} is not mapped", info.name);
+    if (sub.offset + sub.bits > mapping->option_length * 8U)
+        fail(ErrorCode::kBacBadSetLen, "{} has {} bits", info.name, mapping->option_length * 8U);
+}
+
+namespace {
+
+/// tun_metadataN are up to 124 bytes long. False: the next field is another one.
+bool read_tun_match(Reader& in, Match& match) {
+    Reader ahead = in;
+    const OxmHead head = read_oxm_head(ahead, OxmUse::kMatch);
+    if (head.field == kNoField || !is_tun_metadata(field_info(head.field))) return false;
+    check_tun_field(in.tun(), {head.field, 0, 0});
+    const unsigned index = TunTable::index_of(head.field);
+    const std::size_t option = in.tun()->find(index)->option_length;
+    const std::size_t width = head.has_mask ? head.length / 2U : head.length;
+    Bytes value = ahead.bytes(width);
+    Bytes mask = head.has_mask ? ahead.bytes(width) : Bytes(width, 0xff);
+    ahead.skip(head.length - width * (head.has_mask ? 2U : 1U));
+    for (std::size_t i = 0; i < width; ++i) {
+        if ((value[i] & ~mask[i]) != 0) fail(ErrorCode::kBmcBadWildcards, "value has bits outside the mask");
+    }
+    if ((match.mask.get(key::kTunPresent) >> index & 1) != 0)
+        fail(ErrorCode::kBmcDupField, "duplicate {}", field_info(head.field).name);
+    // A short value is right-aligned, the bytes before it are zero; of a long one the first bytes count.
+    value.resize(std::min(width, option));
+    mask.resize(std::min(width, option));
+    if (!head.has_mask) mask.assign(option, 0xff);
+    in.tun()->set(match, index, value, mask);
+    in = ahead;
+    return true;
+}
+
+void write_tun_match(Writer& out, const OxmHeader& wanted, const Match& match, unsigned index) {
+    if ((match.mask.get(key::kTunPresent) >> index & 1) == 0) return;
+    const TunMapping* mapping = out.tun() != nullptr ? out.tun()->find(index) : nullptr;
+    if (mapping == nullptr) return;
+    const auto value = out.tun()->get(match.value, index), mask = out.tun()->get(match.mask, index);
+    const bool exact = std::all_of(mask.begin(), mask.end(), [](std::uint8_t byte) { return byte == 0xff; });
+    OxmHeader header = wanted;
+    header.length = mapping->option_length;
+    write_oxm_head(out, header, !exact);
+    out.bytes(value);
+    if (!exact) out.bytes(mask);
+}
+
+}  // namespace
 
 Match decode_oxm_list(Reader in, NxmCookie* cookie, bool loose) {
     Match match;
@@ -252,6 +320,7 @@ Match decode_oxm_list(Reader in, NxmCookie* cookie, bool loose) {
                 continue;
             }
         }
+        if (in.left() >= 4 && read_tun_match(in, match)) continue;
         const OxmEntry entry = read_oxm_entry(in, OxmUse::kMatch);
         const auto& info = field_info(entry.field);
         if (!prereq_ok(info.prereq, match)) {
@@ -267,6 +336,11 @@ void encode_oxm_list(Writer& out, const Match& match, std::uint8_t version, cons
     Match left = match;
     for (const FieldId id : version == 0 ? order().nxm : version < 6 ? order().oxm : order().oxm15) {
         const auto& info = field_info(id);
+        if (is_tun_metadata(info)) {
+            if (const OxmHeader* header = oxm_header(info, version == 0 ? std::uint8_t{1} : version))
+                write_tun_match(out, *header, match, TunTable::index_of(id));
+            continue;
+        }
         const U128 mask = field_mask(info, left);
         if (mask.is_zero() || !prereq_ok(info.prereq, match)) continue;
         const OxmHeader* header = oxm_header(info, version == 0 ? std::uint8_t{1} : version);
@@ -290,6 +364,7 @@ void drop_unmet(Match& match) {
         if (is_tun_metadata(info)) {
             for (unsigned i = 0; i < key::kTunMetadataWords; ++i)
                 keep.word[key::kTunMetadataWord + i] = ~std::uint64_t{0};
+            keep.set(key::kTunPresent, ~std::uint64_t{0});
         } else if (prereq_ok(info.prereq, match)) {
             keep.set_wide(info.loc, low_mask(info.loc.bits));
         }

@@ -50,6 +50,8 @@ U128 read_wide(Reader& in, std::size_t length);
 
 /// Entries up to the end of `in`. With `loose`, unknown fields are skipped (statistics requests of OVS).
 /// `cookie` non-null: NXM_NX_COOKIE is taken.
+/// NXFMFC_INVALID_TLV_FIELD if a tun_metadataN is not mapped, BAC_BAD_SET_LEN if it is too short for `sub`.
+void check_tun_field(const TunTable* tun, const SubField& sub);
 Match decode_oxm_list(Reader in, NxmCookie* cookie = nullptr, bool loose = false);
 /// `version` 0: NXM, else the OXM of that wire version. Order as OVS writes it.
 void encode_oxm_list(Writer& out, const Match& match, std::uint8_t version,

@@ -13,8 +13,13 @@ namespace sluice::openflow {
 /// Appends one message, or a chain of multipart parts, to a byte vector.
 class MessageWriter : public Writer {
   public:
-    MessageWriter(Bytes& out, Version version, std::uint32_t xid, bool more, bool table_ids = false)
-        : Writer(out), version_(version), xid_(xid), more_(more), table_ids_(table_ids) {}
+    MessageWriter(Bytes& out, Version version, std::uint32_t xid, bool more,
+                  const DecodeOptions& options = {})
+        : Writer(out, options.tun),
+          version_(version),
+          xid_(xid),
+          more_(more),
+          table_ids_(options.flow_mod_table_id) {}
     /// NXT_FLOW_MOD_TABLE_ID is on.
     bool table_ids() const { return table_ids_; }
     Version version() const { return version_; }

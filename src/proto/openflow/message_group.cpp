@@ -205,8 +205,9 @@ void decode_group_mod(Reader& in, Version version, Message& m) {
         if (!mod.properties.selection_method.empty() && mod.type != GroupType::kSelect)
             fail(E::kBpcBadValue, "selection method of a group that does not select");
     }
-    const bool all = mod.command == GroupCommand::kDelete && mod.group == kAllGroups;
-    if (mod.group > kMaxGroup && !all) fail(E::kGmfcInvalidGroup, "group {:#x}", mod.group);
+    // Other commands find that there is no such group.
+    const bool adds = mod.command == GroupCommand::kAdd || mod.command == GroupCommand::kAddOrModify;
+    if (mod.group > kMaxGroup && adds) fail(E::kGmfcInvalidGroup, "group {:#x}", mod.group);
     check_group_mod(mod, version);
     m.body = std::move(mod);
 }
@@ -332,14 +333,13 @@ void decode_meter_mod(Reader& in, Version, Message& m) {
     mod.flags = in.u16();
     mod.meter = in.u32();
     const bool is_delete = mod.command == MeterCommand::kDelete;
-    const bool reserved = mod.meter == kSlowpathMeter || mod.meter == kControllerMeter ||
-                          (is_delete && mod.meter == kAllMeters);
-    if (mod.meter == 0 || (mod.meter > kMaxMeter && !reserved)) {
+    const bool reserved = mod.meter == kSlowpathMeter || mod.meter == kControllerMeter;
+    if (!is_delete && (mod.meter == 0 || (mod.meter > kMaxMeter && !reserved))) {
         fail(E::kMmfcInvalidMeter, "meter {:#x}", mod.meter);
     }
     if (!is_delete) {
         const bool kbps = mod.flags & meter_flag::kKbps, packets = mod.flags & meter_flag::kPktps;
-        if ((mod.flags & ~0x0fU) != 0 || (kbps && packets))
+        if ((mod.flags & ~0x0fU) != 0 || kbps == packets)
             fail(E::kMmfcBadFlags, "meter flags {:#x}", mod.flags);
         mod.bands = read_bands(in);
     }

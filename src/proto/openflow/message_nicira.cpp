@@ -84,11 +84,16 @@ void decode_flush_zone(Reader& in, Version, Message& m) {
     in.zeros(6, E::kNxbrcMustBeZero);
     m.body = CtFlushZone{in.u16()};
 }
+/// OpenFlow pads properties of 8 and 16 bits to 8 bytes and counts the padding.
+void end_small(Reader& value, std::size_t padding) {
+    if (value.left() != padding) fail(E::kBpcBadLen, "property with {} bytes too many", value.left());
+}
 CtTuple read_tuple(Reader& in) {
     CtTuple tuple;
     while (!in.empty()) {
         auto part = read_property(in);
         Reader& value = part.value;
+        std::size_t padding = 0;
         switch (part.type) {
             case kSource:
                 tuple.source = read_wide(value, 16);
@@ -98,25 +103,28 @@ CtTuple read_tuple(Reader& in) {
                 break;
             case kSourcePort:
                 tuple.source_port = value.u16();
+                padding = 2;
                 break;
             case kTargetPort:
                 tuple.target_port = value.u16();
+                padding = 2;
                 break;
             case kIcmpId:
                 tuple.icmp_id = value.u16();
+                padding = 2;
                 break;
             case kIcmpType:
                 tuple.icmp_type = value.u8();
+                padding = 3;
                 break;
             case kIcmpCode:
                 tuple.icmp_code = value.u8();
+                padding = 3;
                 break;
             default:
                 continue;  // as OVS: parts that are not known are skipped
         }
-        // OVS counts the padding of a 16-bit value.
-        if (!value.empty()) value.skip(std::min<std::size_t>(value.left(), 2));
-        value.end();
+        end_small(value, padding);
     }
     return tuple;
 }
@@ -133,8 +141,15 @@ void write_tuple(Writer& out, const CtTuple& tuple) {
     put16(kSourcePort, tuple.source_port);
     put16(kTargetPort, tuple.target_port);
     put16(kIcmpId, tuple.icmp_id);
-    if (tuple.icmp_type) write_property(out, kIcmpType, [&] { out.u8(*tuple.icmp_type); });
-    if (tuple.icmp_code) write_property(out, kIcmpCode, [&] { out.u8(*tuple.icmp_code); });
+    const auto put8 = [&out](std::uint16_t type, std::optional<std::uint8_t> value) {
+        if (!value) return;
+        write_property(out, type, [&] {
+            out.u8(*value);
+            out.zeros(3);
+        });
+    };
+    put8(kIcmpType, tuple.icmp_type);
+    put8(kIcmpCode, tuple.icmp_code);
 }
 void decode_flush(Reader& in, Version, Message& m) {
     CtFlush flush;
@@ -144,7 +159,7 @@ void decode_flush(Reader& in, Version, Message& m) {
         auto part = read_property(in);
         if (part.type == kZone) {
             flush.zone = part.value.u16();
-            part.value.end();
+            end_small(part.value, 2);
         } else if (part.type == kOriginal || part.type == kReplyTuple) {
             part.value.skip(4);
             (part.type == kOriginal ? flush.original : flush.reply) = read_tuple(part.value);
@@ -322,7 +337,12 @@ void encode_body(MessageWriter& out, const CtFlush& b) {
     };
     tuple(kOriginal, b.original);
     tuple(kReplyTuple, b.reply);
-    if (b.zone) write_property(out, kZone, [&] { out.u16(*b.zone); });
+    if (b.zone) {
+        write_property(out, kZone, [&] {
+            out.u16(*b.zone);
+            out.zeros(2);
+        });
+    }
 }
 
 void encode_body(MessageWriter& out, const IpfixStatsRequest& b) {

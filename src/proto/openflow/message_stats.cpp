@@ -9,10 +9,17 @@ namespace {
 constexpr Version k10 = Version::k10, k11 = Version::k11, k12 = Version::k12, k13 = Version::k13,
                   k14 = Version::k14, k15 = Version::k15;
 constexpr std::size_t kNameSize = 32, kDescSize = 256;
-// What OpenFlow 1.0 to 1.2 say about each table: every field, instruction and action that they define.
-constexpr std::uint32_t kWildcards10 = 0x003fffff, kFields11 = 0x3ff, kInstructions11 = 0x1f,
-                        kActions11 = 0x01fffdff;
-constexpr std::uint64_t kFields12 = (std::uint64_t{1} << 36) - 1;
+// What OpenFlow 1.0 to 1.2 say about each table, as OVS does. Fields of 1.1 by their OFPFMF_ bits, of 1.2 by
+// their OXM numbers (all but in_phy_port, beside them tunnel id and TCP flags); instructions and actions by
+// their numbers: every instruction up to clear-actions, every action that the version has.
+constexpr std::uint32_t kWildcards10 = 0x003fffff, kFields11 = 0xfbff, kInstructions11 = 0x3e,
+                        kGotoTable11 = 1U << 1, kActions11 = 0x01ffe7ff, kActions12 = 0x03ff8001;
+constexpr std::uint64_t kFields12 = 0x101ffffffffd, kSetFields12 = 0xffffffbdd;
+
+/// OFPTC11_TABLE_MISS_*: the value is in no need of a flag to say "controller".
+std::uint32_t miss_config(TableMiss miss) {
+    return miss == TableMiss::kDefault ? 0U : static_cast<std::uint32_t>(miss) - 1U;
+}
 
 void decode_desc_request(Reader&, Version, Message& m) {
     m.body = DescRequest{};
@@ -35,7 +42,13 @@ TableStats read_table(Reader& in, Version version) {
     in.skip(version == k10 || version >= k13 ? 3 : 7);
     if (version < k13) {
         t.name = in.text(kNameSize);
-        in.skip(version == k10 ? 4 : version == k11 ? 24 : 64);
+        in.skip(version == k10 ? 4 : version == k11 ? 8 : 56);
+        if (version != k10) {
+            t.is_last = (in.u32() & kGotoTable11) == 0;
+            if (version == k11) in.skip(8);
+            const std::uint32_t miss = in.u32() & 3U;
+            if (miss != 0) t.miss = TableMiss{static_cast<std::uint8_t>((miss + 1) & 3U)};
+        }
         t.max_entries = in.u32();
     }
     t.active_count = in.u32();
@@ -58,22 +71,22 @@ void write_table(MessageWriter& out, const TableStats& t) {
     if (version == k11) {
         out.u32(kFields11);
         out.u32(kFields11);
-        out.u32(kInstructions11);
+        out.u32(t.is_last ? kInstructions11 & ~kGotoTable11 : kInstructions11);
         out.u32(kActions11);
         out.u32(kActions11);
-        out.u32(0);
+        out.u32(miss_config(t.miss));
     }
     if (version == k12) {
         out.u64(kFields12);
         out.u64(kFields12);
-        out.u32(kActions11);
-        out.u32(kActions11);
-        out.u64(kFields12);
-        out.u64(kFields12);
+        out.u32(kActions12);
+        out.u32(kActions12);
+        out.u64(kSetFields12);
+        out.u64(kSetFields12);
         out.u64(~std::uint64_t{0});
         out.u64(~std::uint64_t{0});
-        out.u32(kInstructions11);
-        out.u32(0);
+        out.u32(t.is_last ? kInstructions11 & ~kGotoTable11 : kInstructions11);
+        out.u32(miss_config(t.miss));
     }
     if (version < k13) out.u32(t.max_entries);
     out.u32(t.active_count);

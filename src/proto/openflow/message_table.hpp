@@ -46,6 +46,8 @@ struct TableStats {
     std::uint32_t max_entries = 0;  ///< 1.0..1.2
     std::uint32_t active_count = 0;
     std::uint64_t lookup_count = 0, matched_count = 0;
+    TableMiss miss{};      ///< 1.1, 1.2; kDefault shows as kController
+    bool is_last = false;  ///< 1.1, 1.2: no table can be gone to from here
     friend bool operator==(const TableStats&, const TableStats&) = default;
 };
 struct TableStatsReply {

@@ -14,6 +14,7 @@
 
 #include "base/byte_order.hpp"
 #include "base/types.hpp"
+#include "flow/tun_table.hpp"
 #include "proto/openflow/error.hpp"
 #include "proto/openflow/message.hpp"
 
@@ -47,6 +48,9 @@ class Reader {
     bool empty() const { return data_.empty(); }
     std::span<const std::uint8_t> rest() const { return data_; }
     ErrorCode length_error() const { return error_; }
+    /// What tun_metadataN stand for; null: nothing is mapped.
+    const TunTable* tun() const { return tun_; }
+    void set_tun(const TunTable* tun) { tun_ = tun; }
 
     std::uint8_t u8() { return *raw(1); }
     std::uint16_t u16() { return load_be16(raw(2)); }
@@ -66,7 +70,11 @@ class Reader {
     }
     void skip(std::size_t size) { raw(size); }
     /// The next `size` bytes as a reader of their own, whose short reads mean `error`.
-    Reader sub(std::size_t size, ErrorCode error) { return Reader{{raw(size), size}, error}; }
+    Reader sub(std::size_t size, ErrorCode error) {
+        Reader part{{raw(size), size}, error};
+        part.tun_ = tun_;
+        return part;
+    }
     Reader sub(std::size_t size) { return sub(size, error_); }
     Bytes bytes(std::size_t size) {
         const auto* p = raw(size);
@@ -98,12 +106,14 @@ class Reader {
     }
     std::span<const std::uint8_t> data_;
     ErrorCode error_;
+    const TunTable* tun_ = nullptr;
 };
 
 /// Appends to a byte vector.
 class Writer {
   public:
-    explicit Writer(Bytes& out) : out_(out) {}
+    explicit Writer(Bytes& out, const TunTable* tun = nullptr) : out_(out), tun_(tun) {}
+    const TunTable* tun() const { return tun_; }
     std::size_t size() const { return out_.size(); }
     Bytes& out() { return out_; }
 
@@ -140,6 +150,7 @@ class Writer {
         return out_.data() + out_.size() - size;
     }
     Bytes& out_;
+    const TunTable* tun_;
 };
 
 }  // namespace sluice::openflow

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A captured session of ovn-controller is played to the switch: its replies must be those of the capture.
-. "$(dirname "$0")/../../lib.sh"
+. "$(dirname "$0")/../lib.sh"
 start_switch
 add_bridge br-int fail_mode=secure protocols=OpenFlow15 other_config:datapath-id=0000000000000001
-output=$(timeout 100 "$PYTHON" "$(dirname "$0")/../ovn_replay.py" "$OVS_RUNDIR/br-int.mgmt" 2>&1 | cut -c 1-400)
+output=$(timeout 100 "$PYTHON" "$(dirname "$0")/ovn_replay.py" "$OVS_RUNDIR/br-int.mgmt" 2>&1 | cut -c 1-400)
 while IFS= read -r line; do
     case $line in
         "ok "*) pass "${line#ok }" ;;
