@@ -7,6 +7,7 @@
 #include "control/reconcile_config.hpp"
 #include "packet/eal.hpp"
 #include "packet/pool.hpp"
+#include "port/vhost/vhost_port.hpp"
 
 namespace sluice {
 
@@ -141,6 +142,8 @@ void Reconciler::reconcile() {
     };
     applied_cfg_ = (*root)["next_cfg"].as_integer();
     applied_ = true;
+    const std::string folder = (*root)["other_config"].get("vhost-sock-dir").value_or("");
+    set_vhost_socket_folder(folder.empty() ? options_.rundir : options_.rundir + "/" + folder);
     switch_->apply(read_switch_config(tables, options_.rundir, notices_));
     const std::int64_t interval = read_stats_interval_ms(tables);
     if (interval != stats_interval_ms_) {

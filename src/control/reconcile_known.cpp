@@ -47,7 +47,7 @@ constexpr KnownKey kKnown[] = {
     {kRoot, "tc-policy", kNoEffect},
     {kRoot, "dpdk-alloc-mem", kNoEffect},
     {kRoot, "dpdk-hugepage-dir", kNoEffect},
-    {kRoot, "vhost-sock-dir", kNoEffect},
+    {kRoot, "vhost-sock-dir", kEffective},
     {kRoot, "vhost-iommu-support", kNoEffect},
     {kRoot, "vhost-postcopy-support", kNoEffect},
     {kRoot, "per-port-memory", kNoEffect},

@@ -204,7 +204,8 @@ void Switch::assign_queues(bool rebalance) {
     std::vector<worker::RxAssignment> queues;
     for (const auto& [name, slot] : ports_) {
         if (!slot->attached() || holding_) continue;
-        for (unsigned q = 0; q < slot->port->rx_queue_count(); ++q) {
+        slot->rx_queues = slot->port->rx_queue_count();
+        for (unsigned q = 0; q < slot->rx_queues; ++q) {
             worker::RxAssignment assignment{slot->port.get(), slot->index,
                                             QueueId{static_cast<std::uint16_t>(q)}, std::nullopt};
             if (const auto it = slot->config.cores.find(q); it != slot->config.cores.end()) {
@@ -335,6 +336,12 @@ void Switch::refresh() {
     for (auto& [name, owner] : bridges_)
         follow_mtu(*owner);
     push_topology();
+    // Guests start and stop queues of their own accord.
+    const bool queues_changed = !holding_ && std::any_of(ports_.begin(), ports_.end(), [](const auto& entry) {
+        const SwitchPort& slot = *entry.second;
+        return slot.attached() && slot.rx_queues != slot.port->rx_queue_count();
+    });
+    if (queues_changed) assign_queues();
     sweep_pools();
     if (on_status_changed) on_status_changed();
     if (changed) schedule_tick(kBusyTickMs);

@@ -41,6 +41,7 @@ struct SwitchPort {
     std::string error;             ///< sentence for Interface:error, empty if all is well
     bool waiting = false;          ///< the name is held by its predecessor for a moment longer
     PortState state;               ///< as of the last refresh
+    unsigned rx_queues = 0;        ///< receive queues as last assigned to workers
     std::int64_t retry_at_ms = 0;  ///< monotonic; a failed system interface is not tried before
     bool attached() const { return port != nullptr; }
 };

@@ -9,6 +9,7 @@
 #include "port/port.hpp"
 #include "port/system/system_port.hpp"
 #include "port/tap/tap_port.hpp"
+#include "port/vhost/vhost_port.hpp"
 
 namespace sluice {
 namespace {
@@ -36,6 +37,10 @@ std::vector<PortKind> list_kinds() {
         {"tap", "a kernel TAP made for the port; options n_rxq", TapPort::create},
         {"dpdk", "options dpdk-devargs=<PCI address or vdev>, n_rxq, n_rxq_desc, n_txq_desc",
          DpdkPort::create},
+        {"dpdkvhostuserclient", "options vhost-server-path=<socket of the guest>, tx-retries-max",
+         VhostPort::create_client},
+        {"dpdkvhostuser", "the switch listens at <run directory>/<port name>; options tx-retries-max",
+         VhostPort::create_server},
         {"patch", "options peer=<name of the other patch port>", PatchPort::create},
     };
     if (level == DummyLevel::kNone) return kinds;
