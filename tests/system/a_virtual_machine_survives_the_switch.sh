@@ -7,7 +7,7 @@
 sluice_only "guests without hugepages" || exit 0
 qemu=$(command -v qemu-system-x86_64) || skip "qemu-system-x86_64 is not installed: run ./run setup"
 command -v busybox cpio >/dev/null || skip "busybox or cpio is not installed: run ./run setup"
-kernel=$(ls /boot/vmlinuz-*-cloud-amd64 2>/dev/null | tail -n 1)
+kernel=$(find /boot -name "vmlinuz-*-cloud-amd64" 2>/dev/null | sort -V | tail -n 1)
 [ -n "$kernel" ] || skip "no kernel for the guest (linux-image-cloud-amd64): run ./run setup"
 modules=/lib/modules/${kernel#/boot/vmlinuz-}/kernel
 
@@ -46,7 +46,7 @@ qemu_pid=
 start_vm() {
     timeout 600 "$qemu" -accel tcg -cpu max -smp 2 -m 192 -nodefaults -display none -no-reboot -serial "file:$T/console.log" \
         -object memory-backend-memfd,id=mem,size=192M,share=on -machine q35,memory-backend=mem \
-        -kernel "$kernel" -initrd "$T/initrd" -append "console=ttyS0 panic=-1 quiet" \
+        -kernel "$kernel" -initrd "$T/initrd" -append "console=ttyS0 panic=-1 quiet no_timer_check" \
         -chardev "socket,id=c0,path=$T/vm0.sock,server=on,wait=off" -netdev vhost-user,id=n0,chardev=c0,queues=2 \
         -device virtio-net-pci,netdev=n0,mac=52:54:00:00:00:10,mq=on,vectors=0 \
         -chardev "socket,id=c1,path=$T/vm1.sock,server=on,wait=off" -netdev vhost-user,id=n1,chardev=c1 \

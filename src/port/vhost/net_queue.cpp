@@ -25,8 +25,7 @@ constexpr unsigned kMinFrame = 14;
 /// Walks over the bytes of a chain.
 class Cursor {
   public:
-    Cursor(const Chain& chain, const PieceStore& store)
-        : piece_(store.piece + chain.first), end_(piece_ + chain.count) {}
+    Cursor(const Chain& chain, const PieceStore& store) : piece_(store.piece + chain.first) {}
     /// The rest of the piece under the cursor, at most `limit` bytes; moves over it. The caller knows that
     /// bytes are left.
     Piece take(std::uint32_t limit) noexcept {
@@ -60,7 +59,6 @@ class Cursor {
 
   private:
     const Piece* piece_;
-    const Piece* end_;
     std::uint32_t at_ = 0;
 };
 
@@ -151,7 +149,8 @@ void NetQueue::open(const QueueSetup& setup) {
     mergeable_ = setup.mergeable;
     call_fd_.store(setup.call_fd, std::memory_order_relaxed);
     fault_kind_.store(RingFault::kNone, std::memory_order_relaxed);
-    std::visit([](auto& ring) { ring.want_kicks(true); }, ring_);
+    kicks_ = setup.kicks;
+    std::visit([&](auto& ring) { ring.want_kicks(kicks_); }, ring_);
     opened_ = true;
     open_.store(true, std::memory_order_seq_cst);
 }
@@ -198,6 +197,10 @@ unsigned NetQueue::receive(Packet** packets, unsigned max) noexcept {
 template <typename Ring>
 unsigned NetQueue::receive_from(Ring& ring, Packet** packets, unsigned max) noexcept {
     if (ring.available() == 0) return 0;
+    if (kicks_) {  // we are awake
+        kicks_ = false;
+        ring.want_kicks(false);
+    }
     max = std::min(max, kMaxBurst);
     ring.prefetch(max);
     PieceStore store;
@@ -368,6 +371,7 @@ unsigned NetQueue::send_to(Ring& ring, Packet* const* packets, unsigned count, S
 bool NetQueue::want_kicks(bool wanted) noexcept {
     const Visit visit{*this, Visit::Wait::kNo};
     if (!visit) return false;
+    kicks_ = wanted;
     return std::visit([&](auto& ring) { return ring.want_kicks(wanted); }, ring_);
 }
 

@@ -28,7 +28,8 @@ struct QueueSetup {
     bool mergeable = false;      ///< a frame may take several receive buffers
     unsigned header_bytes = 12;  ///< 12, or 10 for old devices without mergeable buffers
     const guest::GuestMemory* memory = nullptr;
-    int call_fd = -1;  ///< eventfd that interrupts the guest; -1: the guest polls
+    int call_fd = -1;    ///< eventfd that interrupts the guest; -1: the guest polls
+    bool kicks = false;  ///< the guest shall tell of buffers until somebody polls
 };
 
 class alignas(64) NetQueue {
@@ -92,6 +93,7 @@ class alignas(64) NetQueue {
     unsigned header_bytes_ = 12;
     bool mergeable_ = false;
     bool opened_ = false;
+    bool kicks_ = false;  ///< asked for; under the lock
 };
 
 }  // namespace sluice::vhost

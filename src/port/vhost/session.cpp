@@ -320,6 +320,7 @@ Result<QueueSetup> Session::place(unsigned index) {
     setup.size = ring.size;
     setup.base = ring.base;
     setup.memory = memory_.get();
+    setup.kicks = index % 2 == 1;
     setup.call_fd = ring.call ? ring.call.get() : -1;
     return setup;
 }
