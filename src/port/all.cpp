@@ -37,11 +37,11 @@ std::vector<PortKind> list_kinds() {
         {"tap", "a kernel TAP made for the port; options n_rxq", TapPort::create},
         {"dpdk", "options dpdk-devargs=<PCI address or vdev>, n_rxq, n_rxq_desc, n_txq_desc",
          DpdkPort::create},
+        {"patch", "options peer=<name of the other patch port>", PatchPort::create},
         {"dpdkvhostuserclient", "options vhost-server-path=<socket of the guest>, tx-retries-max",
          VhostPort::create_client},
         {"dpdkvhostuser", "the switch listens at <run directory>/<port name>; options tx-retries-max",
          VhostPort::create_server},
-        {"patch", "options peer=<name of the other patch port>", PatchPort::create},
     };
     if (level == DummyLevel::kNone) return kinds;
     for (auto& kind : kinds) {
