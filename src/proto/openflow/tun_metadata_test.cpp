@@ -46,7 +46,7 @@ std::string travelled(Version version, std::string_view fields, std::string_view
 }
 
 TEST(TunMetadata, TravelsInMatchesAndActions) {
-    for (std::uint8_t number = 1; number <= 6; ++number) {
+    for (std::uint8_t number = 3; number <= 6; ++number) {  // before 1.2 a match is a structure without them
         const Version version{number};
         for (const std::string match :
              {"tun_metadata0=0x1234", "tun_metadata0=0x5/0xf", "tun_metadata0", "tun_metadata0=0",
