@@ -104,13 +104,13 @@ struct Op {
     OpCode code;
     HeaderPart part = HeaderPart::kNone;
     Prereq prereq = Prereq::kNone;
-    std::uint8_t table = 0;                 ///< kResubmit, kGoto; 0xff: current; kCt; 0xff: none
-    std::uint32_t arg = 0;                  ///< port, queue, length, ethertype, vid ...
-    std::uint16_t bits = 0;                 ///< kMove and stack: width
-    FieldLoc loc{}, loc2{};                 ///< target, source (sub-field positions folded in; see wide)
-    std::uint16_t offset = 0, offset2 = 0;  ///< bit offsets inside target and source fields
-    bool flag = false;                      ///< push_if_needed, with_ct
-    U128 value, mask;  ///< mask: bits of the target field that may be written
+    std::uint8_t table = 0;                     ///< kResubmit, kGoto; 0xff: current; kCt; 0xff: none
+    std::uint32_t arg = 0;                      ///< port, queue, length, ethertype, vid ...
+    std::uint16_t bits = 0;                     ///< kMove and stack: width
+    FieldLoc loc{}, loc2{};                     ///< target, source (sub-field positions folded in; see wide)
+    std::uint16_t offset = 0, offset2 = 0;      ///< bit offsets inside target and source fields
+    bool flag = false;                          ///< push_if_needed, with_ct
+    U128 value, mask;                           ///< mask: bits of the target field that may be written
     const struct CookieCount* count = nullptr;  ///< kLearn with a limit; see Program::bind()
     const Action* source = nullptr;         ///< the action it came from (controller parameters, trace text)
     std::unique_ptr<ActionProgram> nested;  ///< clone, write_actions
@@ -133,7 +133,7 @@ struct ActionProgram {
     std::vector<classify::Conjunction> conjunctions;  ///< of a conjunctive flow, which has no ops
     bool learns = false;                              ///< some op, nested ones too, is kLearn
     SimpleProgram simple;
-    std::uint64_t options = 0;                        ///< bit N: names tun_metadataN, nested lists too
+    std::uint64_t options = 0;  ///< bit N: names tun_metadataN, nested lists too
 };
 
 /// Compiles; fails with a sentence for actions this version does not execute. `tun`: where tun_metadataN lie;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Every command of `ovs-ofctl --help`, right and wrong, in each version that has it: same text and exit code as with OVS.
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/lab_both.inc"
+. "$(dirname "$0")/../../lib.sh"
+. "$(dirname "$0")/../lab_both.inc"
 versions='OpenFlow10 OpenFlow11 OpenFlow12 OpenFlow13 OpenFlow14 OpenFlow15'
 # of_ COMMAND...: what was typed, what it said (without what differs by nature), how it ended.
 of_() {

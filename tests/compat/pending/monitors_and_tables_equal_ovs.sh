@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Flow monitors, limits of tables, eviction, vacancy, queues: ovs-ofctl prints the same as with OVS, in every version.
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/beside_ovs.inc"
+. "$(dirname "$0")/../../lib.sh"
+. "$(dirname "$0")/../beside_ovs.inc"
 start_both
 
 # watch NAME VERSION WATCHED COMMAND: what `ovs-ofctl monitor` prints on both while COMMAND runs; "me MESSAGE" in it sends

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # ofproto/trace and ofproto/trace-packet-out: options, names of ports, packets, wrong arguments; as with OVS.
-. "$(dirname "$0")/../lib.sh"
-. "$(dirname "$0")/lab_both.inc"
+. "$(dirname "$0")/../../lib.sh"
+. "$(dirname "$0")/../lab_both.inc"
 # What each switch looked at, and its own numbers, are not compared.
 trace() {
     echo "\$ trace $*"
