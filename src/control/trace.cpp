@@ -160,6 +160,8 @@ Result<std::unique_ptr<pipeline::ActionProgram>> compile_actions(const Request& 
     for (auto& word : match.mask.word)
         word = ~std::uint64_t{0};
     match.mask.set(key::kDpHash, 0), match.mask.set(key::kRecircId, 0);
+    for (const FieldLoc tracked : {key::kCtSrc, key::kCtDst, key::kCtIpv6Src, key::kCtIpv6Dst})
+        match.mask.set_wide(tracked, {});  // what a packet has of them needs no match on its protocol
     openflow::ActionCheck limits;
     limits.version = consistent ? openflow::Version::k13 : openflow::Version::k10;
     limits.n_tables = pipeline::kMaxTables;
