@@ -144,9 +144,10 @@ struct MemifPair {
     }
     bool connected() const {
         return rig::wait_for([&] {
+            const bool up = server->state().link_up && client->state().link_up;
             Packet* none = nullptr;
-            client->rx_burst(kQueue, &none, 1);  // gives the server its first buffers
-            return server->state().link_up && client->state().link_up;
+            client->rx_burst(kQueue, &none, 1);  // once up, it gives the server its first buffers
+            return up;
         });
     }
 };
