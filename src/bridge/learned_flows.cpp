@@ -84,7 +84,8 @@ void FlowTables::note_learner(const ActionList& actions) {
 /// Flows whose last learner with delete_learned went away or was changed go too; so do theirs.
 void FlowTables::remove_orphans() {
     while (!orphans_.empty()) {
-        const auto [table, cookie] = orphans_.back();
+        const auto orphan = orphans_.back();
+        const auto [table, cookie] = orphan;
         orphans_.pop_back();
         bool still_learned = false;
         std::vector<std::pair<std::uint8_t, std::uint64_t>> owned;
@@ -92,7 +93,7 @@ void FlowTables::remove_orphans() {
             if (still_learned) return;
             owned.clear();
             find_owners(flow.actions(), owned);
-            still_learned = std::find(owned.begin(), owned.end(), std::pair{table, cookie}) != owned.end();
+            still_learned = std::find(owned.begin(), owned.end(), orphan) != owned.end();
         });
         if (still_learned || !tables_[table]) continue;
         for (Flow *flow = tables_[table]->first(), *next = nullptr; flow; flow = next) {
