@@ -71,6 +71,7 @@ class Packets:
         self.to_themselves = True  # destination and source are one address
         self.nd_options = True  # neighbour discovery with options
         self.routing = True  # IPv6 routing headers
+        self.whole_fragments = True  # IPv6 fragment headers on packets that are no fragments
         self.padded = True  # padding behind short packets, and damage
         self.max_tags = 3
 
@@ -150,7 +151,7 @@ class Packets:
         first = proto
         for extension in self.pick([[]] * 6 + [[0], [43] if self.routing else [0], [60], [44], [44, 0], [44, 60], [51]]):
             if extension == 44:
-                place = self.pick([0, 1, 0x11, 0x10])
+                place = self.pick([0 if self.whole_fragments else 1, 1, 0x11, 0x10])
                 body = struct.pack("!BBHI", first, 0, place, 9) + (body[:7] if place >= 8 else body)
             elif extension == 51:
                 body = struct.pack("!BBHII", first, 2, 0, 1, 1) + bytes(4) + body

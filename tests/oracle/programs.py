@@ -185,8 +185,10 @@ class Programs:
                      "set_field:%d->nw_ecn" % self.pick([0, 3]), "mod_nw_ttl:%d" % self.pick([1, 64]), "set_field:10.9.0.0/16->ip_dst",
                      "move:NXM_OF_IP_SRC[]->NXM_NX_REG1[]", "move:NXM_OF_IP_SRC[0..7]->NXM_OF_IP_DST[0..7]"]
         if l3 == "ip6":
-            menu += ["set_field:%s->ipv6_src" % self.pick(IP6S)] * self.set_ip6_src + ["set_field:%s->ipv6_dst" % self.pick(IP6S), "dec_ttl", "mod_nw_tos:%d" % self.pick([0, 4]),
-                     "set_field:%d->ipv6_label" % self.pick([0, 9]), "set_field:2001:db8::/32->ipv6_dst", "mod_nw_ttl:%d" % self.pick([1, 64])]
+            menu += ["set_field:%s->ipv6_src" % self.pick(IP6S)] * self.set_ip6_src + ["dec_ttl", "mod_nw_tos:%d" % self.pick([0, 4]),
+                     "set_field:%d->ipv6_label" % self.pick([0, 9]), "mod_nw_ttl:%d" % self.pick([1, 64])]
+            if self.set_ip6_dst:
+                menu += ["set_field:%s->ipv6_dst" % self.pick(IP6S), "set_field:2001:db8::/32->ipv6_dst"]
         if proto in ("tcp", "udp", "sctp"):
             menu += ["mod_tp_src:%d" % self.pick(L4S), "mod_tp_dst:%d" % self.pick(L4S), "set_field:%d->%s_dst" % (self.pick(L4S), proto),
                      "move:NXM_OF_%s_SRC[]->NXM_NX_REG2[0..15]" % proto.upper() if proto != "sctp" else "set_field:7->sctp_src"]
@@ -345,7 +347,7 @@ class Programs:
         rare = [f for f in ("groups", "learn", "conjunction", "hash", "length", "fin") if f in self.features]
         self.features -= set(rare)
         self.features |= set(self.some(rare, 3))
-        self.set_ip6_src = self.chance(0.7)
+        self.set_ip6_src, self.set_ip6_dst = self.pick([(True, True), (True, True), (False, True), (False, False)])
         self.often = 0.5 if self.features & {"groups", "learn", "hash", "length", "fin"} else 0
         if "length" in self.features:
             self.features -= {"learn", "write"}  # OVS goes both ways behind check_pkt_larger (README.md)
@@ -366,6 +368,7 @@ class Programs:
         packets.nd_options = not self.features & {"fin", "learn"}
         packets.to_themselves = not self.has("normal")
         packets.routing, packets.padded = not self.set_ip6_src, not self.has("length")
+        packets.whole_fragments = not self.set_ip6_dst
         packets.plain_tags, packets.snap = self.has("normal"), not self.has("mpls")
         rules = []
         for table in range(TABLES):

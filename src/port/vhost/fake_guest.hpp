@@ -3,6 +3,7 @@
 // both ring layouts, and the front-end's messages to a Session. What it writes can be as wrong as wished.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -75,7 +76,8 @@ class FakeGuest {
         std::vector<std::uint8_t> payload(sizeof(MemoryTableHead) + rows.size() * sizeof(MemoryTableRow));
         const MemoryTableHead head{static_cast<std::uint32_t>(rows.size()), 0};
         std::memcpy(payload.data(), &head, sizeof head);
-        std::memcpy(payload.data() + sizeof head, rows.data(), rows.size() * sizeof(MemoryTableRow));
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(rows.data());
+        std::copy_n(bytes, rows.size() * sizeof(MemoryTableRow), payload.begin() + sizeof head);
         std::vector<guest::Fd> fds;
         for (std::size_t i = 0; i < rows.size(); ++i)
             fds.emplace_back(dup(memory_fd_.get()));
