@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kMinFirstSegment = 256;
 inline constexpr std::uint64_t kSegmentationFlags = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG;
 
 /// Output queue of set_queue and enqueue, for packets on their way out of a port; kNoQueue: the default one.
-/// A flag of ours says that the field is meant: receiving clears all flags, but leaves RSS hashes in the
+/// A flag of ours says that the field is meant. Ports clear it on receiving; RSS hashes may stand in the
 /// field.
 inline constexpr std::uint32_t kNoQueue = 0xffffffff;
 inline constexpr std::uint64_t kHasQueue = RTE_MBUF_F_LAST_FREE;

@@ -37,16 +37,6 @@ Path start_path(const Topology::Bridge& bridge, const PortEntry* ingress, unsign
     return path;
 }
 
-/// Drivers need not clear the flags of buffers that they use again: no packet comes in with a queue.
-void forget_queues(Packet* const* packets, unsigned count) {
-    std::uint64_t flags = 0;
-    for (unsigned i = 0; i < count; ++i)
-        flags |= packets[i]->ol_flags;
-    if (__builtin_expect((flags & kHasQueue) == 0, 1)) return;
-    for (unsigned i = 0; i < count; ++i)
-        packets[i]->ol_flags &= ~kHasQueue;
-}
-
 constexpr std::uint64_t kStpGroup = 0x0180c2000000;
 
 }  // namespace
@@ -211,7 +201,6 @@ void Executor::run(PortIndex port, Packet** packets, unsigned count, std::uint64
     impl.begin(now_ms);
     impl.counters.received.add(count);
     impl.fresh_packets += count;
-    forget_queues(packets, count);
     impl.stages.enter(Stage::kKnown);
     impl.run_burst(port, packets, count, 0);
     impl.run_patch_queue();

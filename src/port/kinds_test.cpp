@@ -101,6 +101,22 @@ TEST(DpdkPort, NullDeviceReceivesWithoutEndAndCounts) {
     EXPECT_EQ((*port)->state().status.at("driver_name"), "net_null");
 }
 
+/// A ring hands the same buffer on, with all that its last user noted there.
+TEST(DpdkPort, MarksOfABuffersLastUseDoNotComeIn) {
+    ensure_test_eal();
+    auto port = create_port(config_of("r0", "dpdk", {{"dpdk-devargs", "net_ring_marks"}}));
+    ASSERT_TRUE(port) << port.error().message;
+    Packet* packet = packet_from_bytes(rig::numbered_frame(1, 100));
+    set_output_queue(packet, 77);
+    ASSERT_EQ((*port)->tx_burst(kQueue, &packet, 1), 1U);
+    Packet* got = nullptr;
+    ASSERT_EQ((*port)->rx_burst(kQueue, &got, 1), 1U);
+    EXPECT_EQ(output_queue(got), kNoQueue);
+    EXPECT_EQ(got->tx_offload, 0U);
+    packet_free(got);
+    EXPECT_EQ((*port)->counters().tx_bytes, 100U);
+}
+
 TEST(DpdkPort, PcapFileHoldsFinishedSegments) {
     ensure_test_eal();
     const std::string path = "/tmp/sluice-pcap-" + std::to_string(getpid()) + ".pcap";

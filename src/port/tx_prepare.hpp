@@ -3,6 +3,7 @@
 // counted. Shared by all kinds of port.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <sys/uio.h>
@@ -66,12 +67,26 @@ bool send_segmented(Packet* packet, const TxAbilities& can, TxCounters& counters
     return sent == made;
 }
 
+/// True when `can` takes all of a burst as it is: nothing to cut, to complete, to gather or to refuse.
+inline bool all_fit(Packet* const* packets, unsigned count, const TxAbilities& can) noexcept {
+    std::uint64_t flags = 0;
+    std::uint32_t longest = 0, segments = 0;
+    for (unsigned i = 0; i < count; ++i) {
+        flags |= packets[i]->ol_flags;
+        longest = std::max(longest, packets[i]->pkt_len);
+        segments |= packets[i]->nb_segs - 1U;
+    }
+    return (flags & (kSegmentationFlags | RTE_MBUF_F_TX_L4_MASK)) == 0 && longest <= can.mtu + 14 &&
+           segments == 0;
+}
+
 /// Runs a burst through preparation and hands it on in order, in chunks of up to kMaxBurst.
 /// `sink(Packet** packets, unsigned count)` takes the packets, counts what it drops and returns how many it
 /// sent. Returns how many of the given packets were sent whole.
 template <typename Sink>
 unsigned transmit(Packet** packets, unsigned count, const TxAbilities& can, TxCounters& counters,
                   Sink sink) noexcept {
+    if (count <= kMaxBurst && all_fit(packets, count, can)) return sink(packets, count);
     Packet* chunk[kMaxBurst];
     unsigned n = 0;
     unsigned sent = 0;

@@ -251,8 +251,6 @@ Verdict PipelineTarget::run_burst(const std::string& bridge, OfPort in_port,
     unsigned count = 0;
     for (const auto& frame : frames)
         burst[count++] = packet_from_bytes(frame);
-    for (unsigned i = 0; i < count; ++i)
-        set_output_queue(burst[i], 77);  // as a buffer has it that was sent to a queue before
     executor_->run(find(bridge).ports[in_port], burst, count, now_ms_);
     Verdict verdict = collect();
     const auto after = datapath_->drop_counts();

@@ -37,9 +37,9 @@ unsigned DpdkPort::rx_burst(QueueId queue, Packet** packets, unsigned max) noexc
     std::uint64_t bytes = 0;
     for (unsigned i = 0; i < got; ++i) {
         Packet* packet = packets[i];
-        // What a ring or memif peer left in the transmit fields is not for us to believe.
-        packet->ol_flags &=
-            ~(RTE_MBUF_F_TX_L4_MASK | kSegmentationFlags | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+        // What a ring or memif peer, or an earlier use of the buffer, left there is not for us to believe.
+        packet->ol_flags &= ~(RTE_MBUF_F_TX_L4_MASK | kSegmentationFlags | RTE_MBUF_F_TX_IPV4 |
+                              RTE_MBUF_F_TX_IPV6 | kHasQueue);
         packet->tx_offload = 0;
         if (packet->pkt_len > kMaxFrameBytes) {
             counters.errors.add(1);
@@ -63,11 +63,10 @@ unsigned DpdkPort::rx_burst(QueueId queue, Packet** packets, unsigned max) noexc
 
 unsigned DpdkPort::send_frames(std::uint16_t queue, TxCounters& counters, Packet** packets,
                                unsigned count) noexcept {
-    std::uint32_t sizes[kMaxBurst];  // the device owns what it took
     unsigned sent = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0;  // of all, while they are ours; what is not sent is taken off
     for (unsigned i = 0; i < count; ++i)
-        sizes[i] = packets[i]->pkt_len;
+        bytes += packets[i]->pkt_len;
     unsigned retries = 0;
     unsigned at = 0;
     while (at < count) {
@@ -76,6 +75,7 @@ unsigned DpdkPort::send_frames(std::uint16_t queue, TxCounters& counters, Packet
             ready = rte_eth_tx_prepare(port_id(), queue, packets + at, static_cast<std::uint16_t>(ready));
         if (ready == 0) {  // the driver refuses this one for good
             counters.errors.add(1);
+            bytes -= packets[at]->pkt_len;
             packet_free(packets[at++]);
             continue;
         }
@@ -83,14 +83,14 @@ unsigned DpdkPort::send_frames(std::uint16_t queue, TxCounters& counters, Packet
         const unsigned n =
             rte_eth_tx_burst(port_id(), queue, packets + at, static_cast<std::uint16_t>(ready));
         if (tx_guards_) tx_guards_[queue].leave();
-        for (unsigned i = 0; i < n; ++i)
-            bytes += sizes[at + i];
         sent += n;
         at += n;
         if (n < ready && (n == 0 || ++retries > kRetries)) break;
     }
     if (at < count) {
         counters.full.add(count - at);
+        for (unsigned i = at; i < count; ++i)
+            bytes -= packets[i]->pkt_len;
         packet_free_burst(packets + at, count - at);
     }
     counters.packets.add(sent);
