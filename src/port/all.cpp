@@ -4,6 +4,7 @@
 
 #include "port/dpdk/dpdk_port.hpp"
 #include "port/dummy/dummy_port.hpp"
+#include "port/memif/memif_port.hpp"
 #include "port/options.hpp"
 #include "port/patch/patch_port.hpp"
 #include "port/port.hpp"
@@ -42,6 +43,10 @@ std::vector<PortKind> list_kinds() {
          VhostPort::create_client},
         {"dpdkvhostuser", "the switch listens at <run directory>/<port name>; options tx-retries-max",
          VhostPort::create_server},
+        {"memif",
+         "options memif-socket=<path, or @name>, memif-role=server|client, memif-id, memif-secret, n_rxq, "
+         "memif-ring-size, memif-buffer-size",
+         MemifPort::create},
     };
     if (level == DummyLevel::kNone) return kinds;
     for (auto& kind : kinds) {

@@ -32,4 +32,7 @@ class Fd {
     int fd_ = -1;
 };
 
+/// Only an eventfd is sure to take a write or a poll without surprises.
+bool is_eventfd(int fd);
+
 }  // namespace sluice::guest

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "port/guest/doorbell.hpp"
 #include "port/vhost/net_queue.hpp"
 
 namespace sluice::vhost {
@@ -16,22 +17,7 @@ namespace sluice::vhost {
 inline constexpr unsigned kMaxPairs = 64;
 inline constexpr unsigned kMaxRings = 2 * kMaxPairs;
 
-/// A receive queue's side of sleeping: an epoll descriptor that stays the same while guests and their kick
-/// descriptors come and go. Nothing is ever read from a guest's descriptor (it might block): it is watched
-/// edge-triggered.
-class Doorbell {
-  public:
-    Doorbell();
-    int fd() const { return epoll_.get(); }
-    /// Adds a guest's kick descriptor. False: it cannot be polled. Guests' thread.
-    bool watch(int kick_fd);
-    void forget(int kick_fd);
-    void ring() noexcept;   ///< wakes the sleeper; any thread
-    void clear() noexcept;  ///< forgets what rang; the worker
-
-  private:
-    guest::Fd epoll_, own_;
-};
+using guest::Doorbell;
 
 /// What the control thread shows; under Device::mutex.
 struct DeviceReport {

@@ -4,17 +4,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include <unistd.h>
 
-#include <rte_memcpy.h>
 #include <rte_pause.h>
 
 #include "packet/offload.hpp"
 #include "packet/pool.hpp"
 
 namespace sluice::vhost {
+
+using guest::Cursor;
+using guest::Gate;
+
 namespace {
 
 constexpr unsigned kMaxHeader = 12;
@@ -22,45 +24,9 @@ constexpr unsigned kMaxHeader = 12;
 constexpr unsigned kMaxChains = 128;
 constexpr unsigned kMinFrame = 14;
 
-/// Walks over the bytes of a chain.
-class Cursor {
-  public:
-    Cursor(const Chain& chain, const PieceStore& store) : piece_(store.piece + chain.first) {}
-    /// The rest of the piece under the cursor, at most `limit` bytes; moves over it. The caller knows that
-    /// bytes are left.
-    Piece take(std::uint32_t limit) noexcept {
-        while (piece_->size == at_) {
-            ++piece_;
-            at_ = 0;
-        }
-        const std::uint32_t size = std::min(limit, piece_->size - at_);
-        const Piece part{piece_->data + at_, size};
-        at_ += size;
-        return part;
-    }
-    void read(void* to, std::uint32_t size) noexcept {
-        auto* at = static_cast<std::uint8_t*>(to);
-        while (size > 0) {
-            const Piece part = take(size);
-            rte_memcpy(at, part.data, part.size);
-            at += part.size;
-            size -= part.size;
-        }
-    }
-    void write(const void* from, std::uint32_t size) noexcept {
-        const auto* at = static_cast<const std::uint8_t*>(from);
-        while (size > 0) {
-            const Piece part = take(size);
-            rte_memcpy(part.data, at, part.size);
-            at += part.size;
-            size -= part.size;
-        }
-    }
-
-  private:
-    const Piece* piece_;
-    std::uint32_t at_ = 0;
-};
+Cursor cursor_of(const Chain& chain, const PieceStore& store) noexcept {
+    return Cursor{store.piece + chain.first};
+}
 
 /// A frame for the guest and the buffers it goes to.
 struct Plan {
@@ -79,7 +45,7 @@ void copy_out(Ring& ring, const Packet* packet, const Chain* chains, Plan plan, 
     }
     const std::uint16_t buffers = plan.count;
     std::memcpy(header + 10, &buffers, sizeof buffers);
-    Cursor cursor{chains[plan.first], store};
+    Cursor cursor = cursor_of(chains[plan.first], store);
     cursor.write(header, header_bytes);
     std::uint64_t room = chains[plan.first].bytes - header_bytes;
     auto written = static_cast<std::uint32_t>(header_bytes);
@@ -90,7 +56,7 @@ void copy_out(Ring& ring, const Packet* packet, const Chain* chains, Plan plan, 
         while (left > 0) {
             if (room == 0) {
                 ring.give_back(chains[current], written);
-                cursor = Cursor{chains[++current], store};
+                cursor = cursor_of(chains[++current], store);
                 room = chains[current].bytes;
                 written = 0;
             }
@@ -106,34 +72,6 @@ void copy_out(Ring& ring, const Packet* packet, const Chain* chains, Plan plan, 
 }
 
 }  // namespace
-
-/// A worker inside the queue; tells whether it may work.
-class NetQueue::Visit {
-  public:
-    enum class Wait : bool { kNo, kYes };
-    Visit(NetQueue& queue, Wait wait) noexcept : queue_(queue) {
-        if (!queue.open_.load(std::memory_order_relaxed)) return;
-        while (queue.busy_.exchange(true, std::memory_order_seq_cst)) {
-            if (wait == Wait::kNo) return;
-            while (queue.busy_.load(std::memory_order_relaxed))
-                rte_pause();
-        }
-        inside_ = true;
-        // Pairs with close(): either it sees us inside, or we see the queue closed.
-        allowed_ = queue.open_.load(std::memory_order_seq_cst);
-    }
-    ~Visit() {
-        if (inside_) queue_.busy_.store(false, std::memory_order_release);
-    }
-    Visit(const Visit&) = delete;
-    Visit& operator=(const Visit&) = delete;
-    explicit operator bool() const noexcept { return allowed_; }
-
-  private:
-    NetQueue& queue_;
-    bool inside_ = false;
-    bool allowed_ = false;
-};
 
 void NetQueue::open(const QueueSetup& setup) {
     close();
@@ -152,14 +90,11 @@ void NetQueue::open(const QueueSetup& setup) {
     kicks_ = setup.kicks;
     std::visit([&](auto& ring) { ring.want_kicks(kicks_); }, ring_);
     opened_ = true;
-    open_.store(true, std::memory_order_seq_cst);
+    gate_.open();
 }
 
 void NetQueue::close() {
-    open_.store(false, std::memory_order_seq_cst);
-    while (busy_.exchange(true, std::memory_order_seq_cst))
-        std::this_thread::yield();
-    busy_.store(false, std::memory_order_release);
+    gate_.close();
     call_fd_.store(-1, std::memory_order_relaxed);
     opened_ = false;
 }
@@ -178,11 +113,11 @@ void NetQueue::interrupt() noexcept {
 void NetQueue::note_fault(const Fault& fault) noexcept {
     fault_value_.store(fault.value, std::memory_order_relaxed);
     fault_kind_.store(fault.kind, std::memory_order_release);
-    open_.store(false, std::memory_order_relaxed);
+    gate_.shut();
 }
 
 unsigned NetQueue::receive(Packet** packets, unsigned max) noexcept {
-    const Visit visit{*this, Visit::Wait::kNo};
+    const Gate::Visit visit{gate_, Gate::Wait::kNo};
     if (!visit) return 0;
     return std::visit(
         [&](auto& ring) {
@@ -251,26 +186,15 @@ Packet* NetQueue::copy_in(const Chain& chain, const PieceStore& store, Packet* p
         return nullptr;
     }
     const auto size = static_cast<std::uint32_t>(frame);
-    Cursor cursor{chain, store};
+    Cursor cursor = cursor_of(chain, store);
     VirtioHeader header;
     std::uint8_t raw[kMaxHeader];
     cursor.read(raw, header_bytes_);
     std::memcpy(&header, raw, sizeof header);
-    const std::uint32_t first = std::min(size, kSmallRoom);
-    cursor.read(rte_pktmbuf_mtod(packet, void*), first);
-    packet->data_len = static_cast<std::uint16_t>(first);
-    packet->pkt_len = size;
-    if (size > first) {
-        Packet* tail = packet_alloc_large();
-        if (tail == nullptr) {
-            rx.dropped.add(1);
-            packet_free(packet);
-            return nullptr;
-        }
-        cursor.read(rte_pktmbuf_mtod(tail, void*), size - first);
-        tail->data_len = static_cast<std::uint16_t>(size - first);
-        packet->next = tail;
-        packet->nb_segs = 2;
+    if (!guest::copy_frame(cursor, size, packet)) {
+        rx.dropped.add(1);
+        packet_free(packet);
+        return nullptr;
     }
     if ((header.flags & kVirtioNeedsCsum) == 0 && header.gso_type == kVirtioGsoNone) [[likely]]
         return packet;
@@ -281,7 +205,7 @@ Packet* NetQueue::copy_in(const Chain& chain, const PieceStore& store, Packet* p
 }
 
 unsigned NetQueue::send(Packet* const* packets, unsigned count, unsigned retries, Sent& sent) noexcept {
-    const Visit visit{*this, Visit::Wait::kYes};
+    const Gate::Visit visit{gate_, Gate::Wait::kYes};
     if (!visit) return 0;
     return std::visit(
         [&](auto& ring) {
@@ -369,7 +293,7 @@ unsigned NetQueue::send_to(Ring& ring, Packet* const* packets, unsigned count, S
 }
 
 bool NetQueue::want_kicks(bool wanted) noexcept {
-    const Visit visit{*this, Visit::Wait::kNo};
+    const Gate::Visit visit{gate_, Gate::Wait::kNo};
     if (!visit) return false;
     kicks_ = wanted;
     return std::visit([&](auto& ring) { return ring.want_kicks(wanted); }, ring_);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One virtqueue of a network device with everything a worker needs to move frames through it.
 //
-// Gate: a worker holds the lock for the length of a burst; the guests' thread closes the queue and then waits
-// until nobody is inside. After close() no thread touches the guest's memory any more, so it may be unmapped.
+// After close() no thread touches the guest's memory any more, so it may be unmapped.
 // Frames are copied once, between guest memory and packets; packets never point into guest memory.
 #pragma once
 
@@ -13,6 +12,7 @@
 #include "packet/packet.hpp"
 #include "port/counters.hpp"
 #include "port/guest/fd.hpp"
+#include "port/guest/gate.hpp"
 #include "port/vhost/packed_ring.hpp"
 #include "port/vhost/split_ring.hpp"
 
@@ -75,7 +75,6 @@ class alignas(64) NetQueue {
     TxCounters tx;  ///< writer: who sends (under the lock)
 
   private:
-    class Visit;
     template <typename Ring>
     unsigned receive_from(Ring& ring, Packet** packets, unsigned max) noexcept;
     template <typename Ring>
@@ -83,8 +82,7 @@ class alignas(64) NetQueue {
     Packet* copy_in(const Chain& chain, const PieceStore& store, Packet* packet) noexcept;
     void note_fault(const Fault& fault) noexcept;
 
-    std::atomic<bool> busy_{false};  ///< somebody is inside
-    std::atomic<bool> open_{false};
+    guest::Gate gate_;
     std::atomic<int> call_fd_{-1};
     std::atomic<RingFault> fault_kind_{RingFault::kNone};
     std::atomic<std::uint64_t> fault_value_{0};

@@ -25,13 +25,6 @@ std::vector<std::uint8_t> reply_bytes(std::uint32_t request, const void* payload
     return bytes;
 }
 
-/// Only an eventfd is sure to take a write or a poll without surprises.
-bool is_eventfd(int fd) {
-    char target[64];
-    const auto size = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target, sizeof target);
-    return size > 0 && std::string_view{target, static_cast<std::size_t>(size)} == "anon_inode:[eventfd]";
-}
-
 }  // namespace
 
 struct Session::Message {
@@ -228,7 +221,7 @@ Session::Reply Session::set_ring_fd(Message& message) {
                                  static_cast<unsigned>(message.request), index, message.fds.size()));
     guest::Fd fd;
     if (!none) fd = std::move(message.fds[0]);
-    if (fd && !is_eventfd(fd.get()))
+    if (fd && !guest::is_eventfd(fd.get()))
         return error(fmt::format("ring {}: the descriptor is no eventfd", index));
     if (fd) fcntl(fd.get(), F_SETFL, O_NONBLOCK);
     Ring& ring = **found;

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "packet/pool.hpp"
-#include "port/guest/flow_hash.hpp"
+#include "port/guest/distribute.hpp"
 #include "port/options.hpp"
 
 namespace sluice {
@@ -132,28 +132,11 @@ unsigned VhostPort::tx_burst(QueueId queue, Packet** packets, unsigned count) no
                     [&](Packet** chunk, unsigned n) { return send(counters, chunk, n); });
 }
 
-/// Distributes over the guest's queues: the queue that set_queue or enqueue named, else by flow.
 unsigned VhostPort::send(TxCounters& counters, Packet** packets, unsigned count) noexcept {
-    const unsigned queues = device_.tx_count.load(std::memory_order_acquire);
-    if (queues <= 1)
-        return send_to(device_.tx_map[0].load(std::memory_order_relaxed), counters, packets, count);
-    std::uint8_t target[kMaxBurst];
-    std::uint64_t used = 0;  // bit a queue
-    for (unsigned i = 0; i < count; ++i) {
-        const std::uint32_t named = output_queue(packets[i]);
-        target[i] = static_cast<std::uint8_t>(named < queues ? named : guest::flow_hash(packets[i]) % queues);
-        used |= std::uint64_t{1} << target[i];
-    }
-    unsigned sent = 0;
-    Packet* part[kMaxBurst];
-    for (; used != 0; used &= used - 1) {
-        const auto queue = static_cast<unsigned>(__builtin_ctzll(used));
-        unsigned n = 0;
-        for (unsigned i = 0; i < count; ++i)
-            if (target[i] == queue) part[n++] = packets[i];
-        sent += send_to(device_.tx_map[queue].load(std::memory_order_relaxed), counters, part, n);
-    }
-    return sent;
+    const unsigned queues = std::max(1U, device_.tx_count.load(std::memory_order_acquire));
+    return guest::distribute(packets, count, queues, [&](unsigned queue, Packet** part, unsigned n) {
+        return send_to(device_.tx_map[queue].load(std::memory_order_relaxed), counters, part, n);
+    });
 }
 
 unsigned VhostPort::send_to(unsigned pair, TxCounters& counters, Packet** packets, unsigned count) noexcept {

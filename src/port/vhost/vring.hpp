@@ -14,6 +14,7 @@
 #include <string>
 
 #include "port/guest/guest_memory.hpp"
+#include "port/guest/pieces.hpp"
 
 namespace sluice::vhost {
 
@@ -22,11 +23,7 @@ static_assert(std::endian::native == std::endian::little, "virtio 1.x rings are 
 inline constexpr std::uint32_t kMaxRingSize = 32768;  // virtio 1.2 §2.7, §2.8.10.1
 inline constexpr std::uint16_t kDescNext = 1, kDescWrite = 2, kDescIndirect = 4;
 
-/// A part of a guest's buffer, in our address space.
-struct Piece {
-    std::uint8_t* data;
-    std::uint32_t size;
-};
+using guest::Piece;
 
 /// One buffer as the guest offers it: its pieces stand in a PieceStore.
 struct Chain {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// See port/vhost/device.hpp.
-#include "port/vhost/device.hpp"
+// See port/guest/doorbell.hpp.
+#include "port/guest/doorbell.hpp"
+
+#include <cstdint>
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-namespace sluice::vhost {
+namespace sluice::guest {
 
 Doorbell::Doorbell() : epoll_(epoll_create1(EPOLL_CLOEXEC)), own_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     watch(own_.get());
@@ -32,4 +34,4 @@ void Doorbell::clear() noexcept {
     }
 }
 
-}  // namespace sluice::vhost
+}  // namespace sluice::guest
