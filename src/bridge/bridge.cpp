@@ -338,6 +338,7 @@ Result<Packet*> Bridge::make_packet(std::string_view purpose, OfPort in_port,
 }
 
 void Bridge::run(std::int64_t now_ms) {
+    flows_->collect_counts();
     flows_->expire(now_ms);
     fdb_->expire(static_cast<std::uint32_t>(now_ms / 1000));
 }

@@ -4,6 +4,7 @@
 
 #include "bridge/duration.hpp"
 #include "bridge/flow_tables.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::bridge {
 
@@ -41,6 +42,10 @@ void FlowTables::arm(Flow& flow) {
 void FlowTables::disarm(Flow& flow) {
     if (flow.deadline_ms) deadlines_.erase({flow.deadline_ms, &flow});
     flow.deadline_ms = 0;
+}
+
+void FlowTables::collect_counts(std::int64_t max_age_ns) const {
+    datapath_.shortcuts().collect(max_age_ns);
 }
 
 void FlowTables::expire(std::int64_t now_ms) {

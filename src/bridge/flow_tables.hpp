@@ -172,6 +172,8 @@ class FlowTables final : public pipeline::FlowEventSink {
     // Queries.
     std::size_t flow_count() const;  ///< hidden ones aside
     std::size_t flow_count(std::uint8_t table) const;
+    /// Before statistics are read: flows get what the kernel counted for them until at most so long ago.
+    void collect_counts(std::int64_t max_age_ns = 0) const;
     pipeline::RuleStats stats(const Flow& flow) const { return program_.stats(*flow.rule); }
     openflow::FlowStats describe(const Flow& flow, std::int64_t now_ms) const;
     openflow::AggregateReply aggregate(const FlowFilter& filter) const;

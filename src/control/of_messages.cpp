@@ -193,6 +193,8 @@ of::TableDesc describe_table_config(const bridge::FlowTables& flows, std::uint8_
 
 of::FlowRemoved describe_removed(const bridge::FlowTables& flows, const bridge::Flow& flow,
                                  bridge::FlowRemovedReason reason, std::int64_t now_ms) {
+    constexpr std::int64_t kFreshNs = 1'000'000;  // many flows may go at once
+    flows.collect_counts(kFreshNs);
     const of::FlowStats last = flows.describe(flow, now_ms);
     of::FlowRemoved out;
     out.match = flow.match().expand();

@@ -250,6 +250,7 @@ void OfRequestHandler::handle(const of::FlowStatsRequest& request) {
         refuse(*refusal);
         return;
     }
+    session.bridge_.flows().collect_counts();
     session.start_dump(message.xid, request.selection);
 }
 
@@ -258,12 +259,14 @@ void OfRequestHandler::handle(const of::AggregateRequest& request) {
         refuse(*refusal);
         return;
     }
+    session.bridge_.flows().collect_counts();
     auto out = session.bridge_.flows().aggregate(bridge::FlowFilter::from(request.selection));
     out.nicira = request.selection.nicira;
     reply(out);
 }
 
 void OfRequestHandler::handle(const of::PortStatsRequest& request) {
+    session.bridge_.flows().collect_counts();
     of::PortStatsReply out;
     for (const auto& [number, port] : session.bridge_.ports()) {
         if (request.port != OfPort::kAny && request.port != number) continue;

@@ -43,6 +43,7 @@ void OfRequestHandler::configure_table(const of::TableMod& request, std::uint8_t
 }
 
 void OfRequestHandler::handle(const of::TableStatsRequest&) {
+    session.bridge_.flows().collect_counts();
     reply(describe_tables(session.bridge_.flows()));
 }
 

@@ -371,6 +371,7 @@ SwitchConfig read_switch_config(const TableLookup& tables, const std::string& ru
         const auto value = parse_number(*limit, ~std::uint32_t{0}).value_or(1);
         config.vlan_limit = value == 1 ? 1 : 2;
     }
+    config.shortcuts = parse_flag(root["other_config"].get("kernel-shortcuts"), true);
     config.flow_restore_wait = parse_flag(root["other_config"].get("flow-restore-wait"), false);
     for (const auto& [uuid, datapath] : tables("Datapath")) {
         if (!datapath["ct_zones"].empty()) notices.no_effect("Datapath ct_zones");

@@ -36,6 +36,7 @@ constexpr KnownKey kKnown[] = {
     {kRoot, "dpdk-extra", kEffective},
     {kRoot, "pmd-cpu-mask", kEffective},
     {kRoot, "pmd-maxsleep", kEffective},
+    {kRoot, "kernel-shortcuts", kEffective},
     {kRoot, "sluice-busy-poll", kEffective},
     {kRoot, "enable-statistics", kEffective},
     {kRoot, "flow-limit", kNoEffect},

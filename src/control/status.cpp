@@ -12,6 +12,7 @@
 
 #include "control/reconcile_parse.hpp"
 #include "packet/eal.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice {
 
@@ -151,6 +152,7 @@ void StatusWriter::write_controllers() {
 }
 
 void StatusWriter::write_statistics() {
+    switch_.datapath().shortcuts().collect();
     for (const auto& [id, row] : database_.table("Interface")) {
         const SwitchPort* slot = switch_.find_port(row["name"].as_string());
         if (!slot || !slot->attached()) continue;

@@ -16,6 +16,7 @@
 #include "base/log.hpp"
 #include "packet/pool.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice {
 
@@ -32,6 +33,7 @@ constexpr std::int64_t kLinkDebounceMs = 10;  // a burst of link events gives on
 constexpr std::int64_t kSweepMs = 100, kIdleSweepMs = 1000;  // connections: if there are any, if not
 constexpr std::uint32_t kLeastSwept = 4096,
                         kSweepShare = 32;  // records a sweep: so many, or this part of all
+constexpr std::int64_t kShortcutMs = 500;
 constexpr std::int64_t kBeatMs = 200;
 constexpr std::int64_t kLateMs = 1000;  // OVS's limit for "unreasonably long"
 
@@ -53,6 +55,8 @@ Switch::Switch(EventLoop& loop)
         kBeatMs, [this] { check_lateness(); }, TimeBase::kMachine);
     watch_links();
     schedule_tick(kIdleTickMs);
+    shortcut_timer_ = loop_.every(
+        kShortcutMs, [this] { tend_shortcuts(); }, TimeBase::kMachine);
     sweep_connections();
 }
 
@@ -123,6 +127,7 @@ void Switch::apply_now() {
     }
     push_topology();
     assign_queues();
+    if (Shortcuts* shortcuts = Shortcuts::get()) shortcuts->set_on(config_.shortcuts);
     schedule_tick(kBusyTickMs);
 }
 
@@ -273,6 +278,13 @@ void Switch::tick() {
     }
     const bool hurry = unsettled_ || !dying_ports_.empty() || !dying_bridges_.empty();
     schedule_tick(hurry ? kBusyTickMs : waiting != 0 ? kBusyTickMs * 10 : kIdleTickMs);
+}
+
+void Switch::tend_shortcuts() {
+    datapath_->shortcuts().tend();
+    Shortcuts* shortcuts = Shortcuts::get();
+    if (shortcuts && shortcuts->take_failure())
+        kLog.warn("flows take no shortcuts through the kernel any more: {}", Shortcuts::reason());
 }
 
 void Switch::sweep_connections() {

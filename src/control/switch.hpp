@@ -135,6 +135,7 @@ class Switch {
     PortIndex index_wish(const SwitchBridge& owner, const SwitchPort& slot);
     std::size_t drain();
     void tick();
+    void tend_shortcuts();
     void sweep_connections();
     void flush_connections(const openflow::CtFlush& request);
     void schedule_tick(std::int64_t delay_ms);
@@ -161,7 +162,7 @@ class Switch {
     std::int64_t next_tick_ms_ = 0;
     std::int64_t last_beat_ms_ = 0;
     Watch wake_watch_, link_watch_;
-    Timer tick_timer_, refresh_timer_, beat_timer_, link_timer_, sweep_timer_;
+    Timer tick_timer_, refresh_timer_, beat_timer_, link_timer_, sweep_timer_, shortcut_timer_;
 };
 
 }  // namespace sluice

@@ -48,6 +48,7 @@ struct SwitchConfig {
     std::vector<BridgeConfig> bridges;
     worker::WorkerSettings workers;
     unsigned vlan_limit = 1;         ///< VLAN tags that are parsed as such: 1 or 2
+    bool shortcuts = true;           ///< flows between kernel interfaces may bypass the workers
     bool flow_restore_wait = false;  ///< true: nothing is received until it becomes false, for good
 };
 

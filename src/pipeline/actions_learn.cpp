@@ -80,6 +80,7 @@ bool Executor::Impl::learn_new(const FlowKey& key, const Path& path, const Learn
     event->key = key;
     events.push();
     ++event_count;
+    invalidate_shortcuts();  // the next packet of any flow may meet it
     dp.wake_control();
     if (learned.full()) return true;
     LearnedFlow flow = learned_flow(action, key);

@@ -10,6 +10,7 @@
 #include "pipeline/executor_impl.hpp"
 #include "pipeline/learn.hpp"
 #include "pipeline/paused.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::pipeline {
 
@@ -38,6 +39,7 @@ PausedPacket to_value(const PuntRecord& punt, const PauseRecord& record) {
 Datapath::Datapath()
     : index_used_(kMaxPorts),
       bridge_used_(kMaxBridges),
+      shortcuts_(std::make_unique<ShortcutBook>(*this)),
       tx_locks_(new std::atomic<bool>[std::size_t{kMaxPorts} * kTxLocks] {}),
       wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     auto tracker = conntrack::Tracker::create();
@@ -62,6 +64,7 @@ Datapath::~Datapath() {
 
 Rcu::Point Datapath::publish() {
     version_.store(next_version(), std::memory_order_release);
+    invalidate_shortcuts();
     for (auto& hook : std::exchange(publish_hooks_, {}))
         hook();
     return rcu_.point();
@@ -97,6 +100,7 @@ void Datapath::release_bridge_index(unsigned index) {
 }
 
 void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntry> bridges) {
+    shortcuts_->collect();  // while it knows all bridges of what it counts
     auto next = std::make_unique<Topology>();
     next->serial = ++topology_serial_;
     for (const auto& bridge : bridges) {
@@ -124,6 +128,7 @@ void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntr
         bridge.by_ofport[to_int(port.ofport)] = port.index;
     }
     topology_.publish(rcu_, std::move(next));
+    invalidate_shortcuts();
 }
 
 Executor* Datapath::add_executor(unsigned tx_queue) {
@@ -138,6 +143,7 @@ Executor* Datapath::add_executor(unsigned tx_queue) {
 
 void Datapath::remove_executor(Executor* executor) {
     drain(~std::size_t{0}, [](PuntRecord& record) { rte_pktmbuf_free(record.packet); });
+    shortcuts_->leave(*executor);
     std::erase(executors_, executor);
     // Its counters stay part of the sums: the control thread's executor inherits them.
     executor->settle_counts();
@@ -163,6 +169,7 @@ std::size_t Datapath::drain(std::size_t limit, const std::function<void(PuntReco
     for (std::size_t e = 0; e < executors_.size(); ++e) {
         Executor& executor = *executors_[e];
         executor.tend_caches();
+        shortcuts_->serve(executor);
         while (LearnRecord* record = executor.learns().front()) {
             if (record->bridge < topology.bridges.size() && topology.bridges[record->bridge]) {
                 topology.bridges[record->bridge]->fdb->learn(record->mac, record->vlan, record->port,
@@ -256,6 +263,7 @@ StatsSlot Datapath::allocate_stats() {
 }
 
 void Datapath::release_stats(StatsSlot slot) {
+    shortcuts_->forget_void_rules();
     for (Executor* executor : executors_) {
         RuleCounter& counter = executor->stats().at(slot);
         counter.packets.set(0);

@@ -134,6 +134,7 @@ struct ThreadCounters {  // writer: that thread; readers: control
 };
 
 class Executor;
+class ShortcutBook;
 
 class Datapath {
   public:
@@ -141,6 +142,8 @@ class Datapath {
     ~Datapath();
 
     Rcu& rcu() { return rcu_; }
+    /// Flows that the kernel carries. Control thread.
+    ShortcutBook& shortcuts() { return *shortcuts_; }
     /// Connections of all bridges.
     conntrack::Tracker& tracker() noexcept { return *tracker_; }
 
@@ -220,6 +223,7 @@ class Datapath {
     std::vector<bool> index_used_, bridge_used_;
     std::vector<Executor*> executors_;
     std::unique_ptr<Executor> control_;
+    std::unique_ptr<ShortcutBook> shortcuts_;
     std::vector<std::function<void()>> publish_hooks_;
     std::vector<std::function<void()>> doomed_;  ///< free_after_drain()
     std::atomic<unsigned> vlan_limit_{1};

@@ -27,21 +27,28 @@ void count_rule(RuleCounter& counter, std::uint64_t packets, std::uint64_t bytes
 
 }  // namespace
 
-unsigned Executor::Impl::run_direct(const Topology::Bridge& bridge, const PortEntry& ingress,
-                                    Packet** packets, unsigned count, unsigned crossed) noexcept {
+const Rule* Executor::Impl::direct_rule(const Topology::Bridge& bridge, const PortEntry& ingress) noexcept {
     if (trace || !learned.empty() || ingress.no_receive_stp || bridge.fragments == FragmentMode::kDrop)
-        return count;
+        return nullptr;
     const classify::Table* table = bridge.program->table(0);
-    if (!table) return count;
+    if (!table) return nullptr;
     const classify::WordSet& words = table->read_words();
-    if (((words.bits[0] & kHeaderWords.bits[0]) | (words.bits[1] & kHeaderWords.bits[1])) != 0) return count;
+    if (((words.bits[0] & kHeaderWords.bits[0]) | (words.bits[1] & kHeaderWords.bits[1])) != 0)
+        return nullptr;
     direct_key.set(key::kInPort, to_int(ingress.ofport));
     const auto* rule = static_cast<const Rule*>(table->lookup(direct_key, version));
-    if (!rule || rule->actions->ops.size() != 1) return count;
+    if (!rule || rule->actions->ops.size() != 1) return nullptr;
     const Op& op = rule->actions->ops.front();
-    if (op.code == OpCode::kOutputNormal && bridge.plain)
-        return run_direct_normal(bridge, ingress, *rule, packets, count);
-    if (op.code != OpCode::kOutput || OfPort{op.arg} == ingress.ofport) return count;
+    if (op.code == OpCode::kOutputNormal) return bridge.plain ? rule : nullptr;
+    return op.code == OpCode::kOutput && OfPort{op.arg} != ingress.ofport ? rule : nullptr;
+}
+
+unsigned Executor::Impl::run_direct(const Topology::Bridge& bridge, const PortEntry& ingress,
+                                    Packet** packets, unsigned count, unsigned crossed) noexcept {
+    const Rule* rule = direct_rule(bridge, ingress);
+    if (!rule) return count;
+    const Op& op = rule->actions->ops.front();
+    if (op.code == OpCode::kOutputNormal) return run_direct_normal(bridge, ingress, *rule, packets, count);
     const PortIndex out = bridge.find(OfPort{op.arg});
     if (out == PortIndex::kNone) return count;
     const PortEntry& entry = topology->ports[to_int(out)];

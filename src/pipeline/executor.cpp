@@ -181,6 +181,7 @@ void Executor::Impl::settle_counts() noexcept {
 }
 
 void Executor::Impl::begin(std::uint64_t now) noexcept {
+    shortcut.begin(now);  // before what it must not be newer than
     const Topology* next_topology = dp.topology();
     const std::uint64_t handled = learned.empty() ? 0 : events_handled.load(std::memory_order_acquire);
     const Version next_version = dp.version();
@@ -201,6 +202,7 @@ void Executor::run(PortIndex port, Packet** packets, unsigned count, std::uint64
     impl.begin(now_ms);
     impl.counters.received.add(count);
     impl.fresh_packets += count;
+    if (Shortcuts::is_on(impl.shortcut.generation)) impl.sample_shortcut(port, packets, count);
     impl.stages.enter(Stage::kKnown);
     impl.run_burst(port, packets, count, 0);
     impl.run_patch_queue();

@@ -22,6 +22,7 @@
 #include "pipeline/meter.hpp"
 #include "pipeline/packet_set.hpp"
 #include "pipeline/paused.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::pipeline {
 
@@ -86,6 +87,19 @@ struct Executor::Impl {
     unsigned run_direct_normal(const Topology::Bridge& bridge, const PortEntry& ingress, const Rule& rule,
                                Packet** packets, unsigned count) noexcept;
 
+    /// The rule that decides all bursts of a port on its own, by "output" or, on a plain bridge, NORMAL.
+    const Rule* direct_rule(const Topology::Bridge& bridge, const PortEntry& ingress) noexcept;
+
+    // shortcut.cpp
+    void sample_shortcut(PortIndex port, Packet* const* packets, unsigned count) noexcept;
+    void offer_shortcut(const PortEntry& ingress, const ShortcutEnd& end, Packet* packet) noexcept;
+    PortIndex direct_walk(const Topology::Bridge& bridge, const PortEntry& ingress, const Packet* packet,
+                          ShortcutRecord& offer) noexcept;
+    PortIndex cached_walk(const Topology::Bridge& bridge, const PortEntry& ingress, Packet* packet,
+                          ShortcutRecord& offer) noexcept;
+    void make_shortcut() noexcept;
+    bool install_shortcut() noexcept;
+
     // hits.cpp: like run_direct(); packets that it leaves have their keys by `key_slot`
     unsigned run_hits(FlowCache& cache, const PortEntry& ingress, Packet** packets, unsigned count,
                       unsigned crossed) noexcept;
@@ -93,6 +107,8 @@ struct Executor::Impl {
     // replay.cpp: the flow cache
     FlowCache* cache_of(const Topology::Bridge& bridge) noexcept;
     void settle_counts() noexcept;
+    static void make_cache_key(const FlowCache& cache, const PacketSet& set, unsigned i,
+                               const PortEntry& ingress, FlowCache::Key& key) noexcept;
     void run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept;
     void replay(PacketSet& set, unsigned i, const Verdict& verdict, const Path& path) noexcept;
     void keep_recorded(PacketSet& set, FlowCache& cache) noexcept;
@@ -294,6 +310,8 @@ struct Executor::Impl {
     std::uint32_t key_missed = 0;           ///< bit i of the set: looked up already, without success
     const PacketSet* recording = nullptr;
     std::uint32_t recorded = 0;  ///< bit i: packet i of `recording` has a journal
+
+    ShortcutMaker shortcut;
 
     FlowKey direct_key;  ///< of a packet of which nothing is known but its port
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/hash.hpp"
+#include "port/shortcut/shortcuts.hpp"
 
 namespace sluice::pipeline {
 
@@ -121,6 +122,7 @@ void Fdb::insert(std::uint64_t key, OfPort port, std::uint32_t used_s) {
 
 void Fdb::erase(Slot& slot) {
     slot.key.store(kTombstone, std::memory_order_release);
+    invalidate_shortcuts();
     ++tombstones_;
     --stats_.entries;
 }
@@ -146,8 +148,11 @@ void Fdb::learn(std::uint64_t mac, std::uint16_t vlan, OfPort port, std::uint32_
     const auto key = make_key(mac, vlan);
     if (Slot* slot = find(key)) {
         if (slot->used_s.load(std::memory_order_relaxed) == kStaticAge) return;
-        if (slot->port.load(std::memory_order_relaxed) != to_int(port)) ++stats_.moved;
-        slot->port.store(to_int(port), std::memory_order_relaxed);
+        if (slot->port.load(std::memory_order_relaxed) != to_int(port)) {
+            slot->port.store(to_int(port), std::memory_order_relaxed);
+            invalidate_shortcuts();
+            ++stats_.moved;
+        }
         slot->used_s.store(now_s, std::memory_order_relaxed);
         return;
     }
@@ -163,6 +168,7 @@ void Fdb::add_static(std::uint64_t mac, std::uint16_t vlan, OfPort port) {
         if (slot->used_s.load(std::memory_order_relaxed) != kStaticAge) ++stats_.static_entries;
         slot->port.store(to_int(port), std::memory_order_relaxed);
         slot->used_s.store(kStaticAge, std::memory_order_relaxed);
+        invalidate_shortcuts();
         return;
     }
     insert(key, port, kStaticAge);

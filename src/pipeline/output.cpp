@@ -285,6 +285,7 @@ void Executor::flush() noexcept {
     for (const PortIndex port : impl_->touched)
         impl_->flush_port(port);
     impl_->touched.clear();
+    if (__builtin_expect(impl_->shortcut.offered, 0)) impl_->make_shortcut();
     // Under load counts may wait for more of the same until the millisecond ends.
     const bool busy = std::exchange(impl_->fresh_packets, 0) >= kMaxBurst;
     if (impl_->counts_pending && (!busy || impl_->dp.version() != impl_->version)) impl_->settle_counts();

@@ -105,10 +105,14 @@ FlowCache* Executor::Impl::cache_of(const Topology::Bridge& bridge) noexcept {
                                                                                              : nullptr;
 }
 
+void Executor::Impl::make_cache_key(const FlowCache& cache, const PacketSet& set, unsigned i,
+                                    const PortEntry& ingress, FlowCache::Key& key) noexcept {
+    cache.make_key(set.key[i], packet_class(set, i), to_int(ingress.ofport), key);
+}
+
 void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept {
     ensure_parsed(set, group, path, Parsed::kAll);
     Verdict* verdict[kMaxBurst];
-    const auto in_port = static_cast<std::uint32_t>(to_int(path.ingress->ofport));
     std::uint32_t skip = 0;  // not to be kept
     std::uint32_t none = key_missed;
     for (unsigned g = 0; g < group.count; ++g) {
@@ -119,7 +123,7 @@ void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, 
             continue;
         }
         FlowCache::Key& key = cache_keys[key_slot[i]];
-        cache.make_key(set.key[i], packet_class(set, i), in_port, key);
+        make_cache_key(cache, set, i, *path.ingress, key);
         cache.prefetch_bucket(key);
     }
     none |= skip;

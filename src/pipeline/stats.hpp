@@ -40,6 +40,15 @@ class StatsArena {
     RuleCounter& at(StatsSlot slot) noexcept {
         return (*chunks_[slot.index / kChunk].load(std::memory_order_acquire))[slot.index % kChunk];
     }
+    /// Worker: the slot of one of its counters.
+    StatsSlot slot_of(const RuleCounter& counter) const noexcept {
+        for (std::uint32_t c = 0; c < kMaxChunks; ++c) {
+            const Chunk* chunk = chunks_[c].load(std::memory_order_relaxed);
+            if (chunk && &counter >= chunk->data() && &counter < chunk->data() + kChunk)
+                return {c * kChunk + static_cast<std::uint32_t>(&counter - chunk->data())};
+        }
+        return {};
+    }
     ~StatsArena() {
         for (auto& chunk : chunks_)
             delete chunk.load(std::memory_order_relaxed);

@@ -23,6 +23,8 @@
 
 namespace sluice {
 
+class ShortcutEnd;
+
 /// What the database says about an interface.
 struct PortConfig {
     std::string name;
@@ -82,6 +84,10 @@ class Port {
     virtual int rx_fd(QueueId) const noexcept { return -1; }
     /// Called by the worker just before it sleeps on rx_fd and after it wakes (interrupt mode PMDs).
     virtual void rx_sleep(QueueId, bool /*sleeping*/) noexcept {}
+    /// Where shortcuts through the kernel begin and end (port/shortcut); null: never here.
+    virtual const ShortcutEnd* shortcut_end() const noexcept { return nullptr; }
+    /// Nothing received waits for rx_burst(). For ports with a shortcut_end(); a system call a queue.
+    virtual bool rx_drained() const noexcept { return true; }
 
     // Control thread.
     virtual unsigned rx_queue_count() const = 0;

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "control/commands/commands.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::commands {
 
@@ -77,6 +78,7 @@ constexpr Command kCommands[] = {
     {"rstp/show", "[bridge]", 0, 1, nothing},
     {"sluice/conservation", "", 0, 0, sluice_conservation},
     {"sluice/drops", "[--all]", 0, 1, sluice_drops},
+    {"sluice/shortcuts", "", 0, 0, sluice_shortcuts},
     {"stp/show", "[bridge]", 0, 1, nothing},
     {"tnl/arp/show", "", 0, 0, neighbour_show},
     {"tnl/neigh/show", "", 0, 0, neighbour_show},
@@ -95,6 +97,7 @@ void add_all(Context& context) {
                                        EAGAIN, "the switch has not started yet: it waits for the database {}",
                                        context.reconciler.database_name());
                                }
+                               if (context.target()) context.target()->datapath().shortcuts().collect();
                                return run(context, args);
                            });
     }

@@ -109,6 +109,7 @@ Output pmd_rxq_show(Context& context, const Args& args);
 Output pmd_rxq_rebalance(Context& context, const Args& args);
 Output pmd_perf_show(Context& context, const Args& args);
 // sluice.cpp
+Output sluice_shortcuts(Context& context, const Args& args);
 Output sluice_drops(Context& context, const Args& args);
 Output sluice_conservation(Context& context, const Args& args);
 

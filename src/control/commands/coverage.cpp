@@ -9,6 +9,7 @@
 
 #include "base/hash.hpp"
 #include "control/commands/commands.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::commands {
 
@@ -36,6 +37,9 @@ Totals read_totals(Switch& target) {
         {"poll_interval_late", events.late_turns},
         {"port_refresh", events.refreshes},
     };
+    const auto shortcuts = target.datapath().shortcuts().stats();
+    totals.emplace_back("shortcut_installed", shortcuts.installed);
+    totals.emplace_back("shortcut_packets", shortcuts.packets);
     const auto drops = target.datapath().drop_counts();
     for (std::size_t i = 0; i < kDropReasonCount; ++i)
         totals.emplace_back(fmt::format("datapath_drop_{}", kDropReasonNames[i]), drops[i]);

@@ -15,6 +15,7 @@
 #include "control/trace_odp.hpp"
 #include "control/trace_tree.hpp"
 #include "flow/action_text.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::commands {
 
@@ -55,12 +56,19 @@ std::string braces(const PortConfig& config) {
 }
 
 /// Active rules in the layout of datapath flows: there is no cache of translated flows to dump.
-void dump_flows(Switch& target, const SwitchBridge& owner, bool names, std::string& out) {
+struct DumpStyle {
+    bool names = false, verbose = false, offloaded_only = false;
+};
+
+void dump_flows(Switch& target, const SwitchBridge& owner, DumpStyle style, std::string& out) {
+    const bool names = style.names;
     const auto& flows = owner.bridge->flows();
+    const auto carried = target.datapath().shortcuts().carried_rules();
     const std::int64_t now = clock::now_ms();
     flows.for_each_with_hidden([&](const bridge::Flow& flow) {
         const auto stats = flows.stats(flow);
-        if (stats.packets == 0) return;
+        const bool offloaded = carried.count(flow.rule->stats.index) != 0;
+        if (stats.packets == 0 || (style.offloaded_only && !offloaded)) return;
         const Match match = flow.match().expand();
         std::string port;
         if (match.mask.get(key::kInPort) != 0) {
@@ -74,14 +82,14 @@ void dump_flows(Switch& target, const SwitchBridge& owner, bool names, std::stri
         }
         const std::string fields = format_odp_match(match);
         out += fmt::format(
-            "recirc_id({}),{}packet_type(ns=0,id=0){}{}, packets:{}, bytes:{}, used:{}, actions:{}\n",
+            "recirc_id({}),{}packet_type(ns=0,id=0){}{}, packets:{}, bytes:{}, used:{}{}, actions:{}\n",
             flow.table(), port, fields.empty() ? "" : ",", fields, stats.packets, stats.bytes,
             stats.used_ms == 0
                 ? "never"
                 : fmt::format("{:.3f}s", static_cast<double>(std::max<std::int64_t>(
                                              now - static_cast<std::int64_t>(stats.used_ms), 0)) /
                                              1000),
-            format_actions(flow.actions()));
+            style.verbose && offloaded ? ", offloaded:yes" : "", format_actions(flow.actions()));
     });
 }
 
@@ -168,9 +176,11 @@ Output dpif_show_features(Context& context, const Args& args) {
 Output dpif_dump_flows(Context& context, const Args& args) {
     auto owner = find_bridge(context, args.back());
     if (!owner) return owner.error();
-    const bool names = std::find(args.begin(), args.end(), "--names") != args.end();
+    DumpStyle style;
+    style.names = std::find(args.begin(), args.end(), "--names") != args.end();
+    style.verbose = std::find(args.begin(), args.end(), "-m") != args.end();
     std::string out;
-    dump_flows(*context.target(), **owner, names, out);
+    dump_flows(*context.target(), **owner, style, out);
     return out;
 }
 
@@ -215,18 +225,19 @@ Output dpctl_dump_dps(Context&, const Args&) {
 }
 
 Output dpctl_dump_flows(Context& context, const Args& args) {
-    bool names = false;
+    DumpStyle style;
     for (const auto& arg : args) {
-        names |= arg == "--names" || arg == "-m";
+        style.names |= arg == "--names" || arg == "-m";
+        style.verbose |= arg == "-m";
         const bool option = arg.starts_with("-") || arg.find('=') != std::string::npos;
         if (!option && !is_datapath_name(arg)) {
             return make_error(ENODEV, "ovs-vswitchd: opening datapath {} failed (No such device)", arg);
         }
-        if (arg == "type=offloaded") return std::string();
+        style.offloaded_only |= arg == "type=offloaded";
     }
     std::string out;
     for (const auto& [name, owner] : context.target()->bridges())
-        dump_flows(*context.target(), *owner, names, out);
+        dump_flows(*context.target(), *owner, style, out);
     return out.empty() ? out : "flow-dump from the main thread:\n" + out;
 }
 

@@ -4,6 +4,7 @@
 
 #include "control/commands/commands.hpp"
 #include "packet/pool.hpp"
+#include "pipeline/shortcut.hpp"
 
 namespace sluice::commands {
 
@@ -19,6 +20,19 @@ Output sluice_drops(Context& context, const Args& args) {
     }
     out += fmt::format("{:<20} {:>14}\n", "total", total);
     return out;
+}
+
+/// Flows that the kernel carries by itself (other_config:kernel-shortcuts).
+Output sluice_shortcuts(Context& context, const Args&) {
+    const Shortcuts* shortcuts = Shortcuts::get();
+    if (!shortcuts) {
+        return Shortcuts::reason().empty() ? std::string("state: no port can have shortcuts\n")
+                                           : fmt::format("state: off: {}\n", Shortcuts::reason());
+    }
+    const auto stats = context.target()->datapath().shortcuts().stats();
+    return fmt::format("state: {}\nflows: {}\ninstalled: {}\npackets: {}\nbytes: {}\n",
+                       Shortcuts::is_on(shortcuts->generation()) ? "on" : "off", stats.active,
+                       stats.installed, stats.packets, stats.bytes);
 }
 
 /// received + copied + injected == sent + punted + dropped, once traffic has stopped: every packet is

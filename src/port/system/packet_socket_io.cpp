@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,6 +122,14 @@ unsigned PacketSocketPort::rx_burst(QueueId queue, Packet** packets, unsigned ma
     counters.packets.add(count);
     counters.bytes.add(bytes);
     return count;
+}
+
+bool PacketSocketPort::rx_drained() const noexcept {
+    for (const int fd : rx_fds_) {
+        int waiting = 0;  // bytes of the first frame that waits
+        if (ioctl(fd, SIOCINQ, &waiting) != 0 || waiting != 0) return false;
+    }
+    return true;
 }
 
 unsigned PacketSocketPort::send_frames(int fd, TxCounters& counters, Packet** packets,

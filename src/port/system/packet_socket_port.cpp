@@ -97,6 +97,8 @@ Result<std::unique_ptr<Port>> PacketSocketPort::create(const PortConfig& config,
     port->stack_ = *stack;
     if (auto opened = port->open_sockets(*queues); !opened) return opened.error();
     port->guard_stack(*info);
+    if (auto hooked = port->hook_shortcuts(); !hooked) port->shortcuts_ = hooked.error().message;
+    port->update_end(*info);
     return std::unique_ptr<Port>{std::move(port)};
 }
 
@@ -108,6 +110,9 @@ PacketSocketPort::PacketSocketPort(PortConfig config, KernelLink link, std::stri
 }
 
 PacketSocketPort::~PacketSocketPort() {
+    // First no frame is to take a shortcut, then no filter decides; the hook goes last.
+    end_.set(0, 0, 0);
+    if (Shortcuts* shortcuts = Shortcuts::get()) shortcuts->remove_interface(link_.ifindex());
     for (int fd : rx_fds_)
         close(fd);
     for (int fd : tx_fds_)
@@ -170,16 +175,41 @@ void PacketSocketPort::guard_stack(const LinkInfo& info) {
                   attached.error().message);
 }
 
+/// The hook comes before the filters: what they decide, it carries out.
+Result<void> PacketSocketPort::hook_shortcuts() {
+    Shortcuts* shortcuts = Shortcuts::start();
+    if (!shortcuts) return make_error(ENOTSUP, "{}", Shortcuts::reason());
+    shortcuts->add_interface(link_.ifindex());
+    auto hook = shortcuts->attach_hook(link_.ifindex());
+    if (!hook) return hook.error();
+    hook_ = std::move(*hook);
+    for (const int fd : rx_fds_)
+        if (auto attached = shortcuts->attach_socket(fd); !attached) return attached;
+    return {};
+}
+
+/// Frames that the kernel's stack is to see as well take no shortcut.
+void PacketSocketPort::update_end(const LinkInfo& info) {
+    const bool up = (info.flags & IFF_UP) != 0 && info.carrier;
+    const bool may_begin = up && shortcuts_.empty() && stack_state_ != "pass";
+    end_.set(may_begin ? link_.ifindex() : 0, up ? link_.ifindex() : 0, info.mtu + ETH_HLEN);
+}
+
 PortState PacketSocketPort::state() {
     PortState state;
     auto info = link_.fill(state);
-    if (!info) return state;
+    if (!info) {
+        end_.set(0, 0, 0);
+        return state;
+    }
     guard_stack(*info);
+    update_end(*info);
     state.status = {{"driver_name", driver_.name},
                     {"driver_version", driver_.version},
                     {"firmware_version", driver_.firmware},
                     {"io", "af_packet"},
                     {"io_reason", reason_},
+                    {"kernel_shortcuts", shortcuts_.empty() ? "yes" : "no: " + shortcuts_},
                     {"kernel_stack", stack_state_}};
     return state;
 }
@@ -198,6 +228,13 @@ PortCounters PacketSocketPort::counters() const {
     }
     sum.rx_missed = missed_;
     add_tx_counters(tx_.get(), static_cast<unsigned>(tx_fds_.size()), sum);
+    if (Shortcuts* shortcuts = Shortcuts::get()) {
+        const Shortcuts::Passed passed = shortcuts->passed(link_.ifindex());
+        sum.rx_packets += passed.rx_packets;
+        sum.rx_bytes += passed.rx_bytes;
+        sum.tx_packets += passed.tx_packets;
+        sum.tx_bytes += passed.tx_bytes;
+    }
     if (auto info = link_.read()) {
         sum.rx_crc_err = info->rx_crc_errors;
         sum.rx_frame_err = info->rx_frame_errors;
@@ -216,6 +253,7 @@ Result<void> PacketSocketPort::reconfigure(const PortConfig& config) {
         if (auto set = link_.set_mac(*config.mac); !set) return set;
     if (config.mtu_request && config.mtu_request != config_.mtu_request)
         if (auto set = link_.set_mtu(*config.mtu_request); !set) return set;
+    if (auto info = link_.read()) update_end(*info);
     config_ = config;
     return {};
 }

@@ -13,6 +13,7 @@
 #include "port/counters.hpp"
 #include "port/kernel_link.hpp"
 #include "port/port.hpp"
+#include "port/shortcut/shortcuts.hpp"
 #include "port/system/stack_filter.hpp"
 #include "port/tx_prepare.hpp"
 
@@ -29,6 +30,8 @@ class PacketSocketPort final : public Port {
     unsigned rx_burst(QueueId queue, Packet** packets, unsigned max) noexcept override;
     unsigned tx_burst(QueueId queue, Packet** packets, unsigned count) noexcept override;
     int rx_fd(QueueId queue) const noexcept override { return rx_fds_[to_int(queue)]; }
+    const ShortcutEnd* shortcut_end() const noexcept override { return &end_; }
+    bool rx_drained() const noexcept override;
     unsigned rx_queue_count() const override { return static_cast<unsigned>(rx_fds_.size()); }
     unsigned tx_queue_count() const override { return static_cast<unsigned>(tx_fds_.size()); }
     PortState state() override;
@@ -44,12 +47,17 @@ class PacketSocketPort final : public Port {
     Packet* take_frame(unsigned slot, const void* message, RxCounters& counters) noexcept;
     unsigned send_frames(int fd, TxCounters& counters, Packet** packets, unsigned count) noexcept;
     void guard_stack(const LinkInfo& info);
+    Result<void> hook_shortcuts();
+    void update_end(const LinkInfo& info);
 
     KernelLink link_;
     std::string reason_;
     std::string stack_;  ///< options:kernel-stack
     std::string stack_state_;
     StackFilter filter_;
+    ShortcutHook hook_;
+    ShortcutEnd end_;
+    std::string shortcuts_;  ///< why no shortcut begins here; empty: they do
     KernelLink::Driver driver_;
     std::vector<int> rx_fds_, tx_fds_;
     TxAbilities can_;
