@@ -325,7 +325,7 @@ bool Machine::operator()(const StackPopAction& a) {
 
 bool Machine::operator()(const ResubmitAction& a) {
     const OfPort port = a.in_port == OfPort::kInPort ? in_port() : a.in_port;
-    enter_table(a.table == 0xff ? c_.table : a.table, port, false);
+    enter_table(a.table == 0xff ? c_.table : a.table, port, false, a.with_ct);
     return false;
 }
 bool Machine::operator()(const CloneAction& a) {

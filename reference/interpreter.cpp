@@ -85,9 +85,33 @@ void Machine::process() {
         run_rule(*rule, 0);
 }
 
-Rule* Machine::find_rule(std::uint8_t table, OfPort port) {
+namespace {
+
+/// resubmit(,N,ct): the tuple of the connection stands where the packet's is, and the other way round.
+void exchange_tuples(FlowKey& key) {
+    const auto swap = [&](FieldLoc a, FieldLoc b) {
+        const U128 value = key.get_wide(a);
+        key.set_wide(a, key.get_wide(b));
+        key.set_wide(b, value);
+    };
+    swap(key::kIpProto, key::kCtProto);
+    swap(key::kTpSrc, key::kCtTpSrc);
+    swap(key::kTpDst, key::kCtTpDst);
+    if (key.get(key::kEthType) == 0x86dd) {
+        swap(key::kIpv6Src, key::kCtIpv6Src);
+        swap(key::kIpv6Dst, key::kCtIpv6Dst);
+    } else {
+        swap(key::kIpv4Src, key::kCtSrc);
+        swap(key::kIpv4Dst, key::kCtDst);
+    }
+}
+
+}  // namespace
+
+Rule* Machine::find_rule(std::uint8_t table, OfPort port, bool as_connection) {
     FlowKey lookup = key();
     lookup.set(key::kInPort, to_int(port));
+    if (as_connection) exchange_tuples(lookup);
     const bool is_fragment = (lookup.get(key::kIpFrag) & kFragAny) != 0;
     if (is_fragment && c_.bridge->fragments == FragmentMode::kDrop) {
         note(DropReason::kFragment, "fragments are dropped by the bridge's fragment mode");
@@ -134,7 +158,7 @@ void Machine::run_rule(Rule& rule, unsigned deeper) {
 
 /// resubmit, goto_table, output to TABLE and patch ports. `port` stands in for in_port during the search
 /// only; the actions see the real one.
-void Machine::enter_table(std::uint8_t table, OfPort port, bool miss_counts) {
+void Machine::enter_table(std::uint8_t table, OfPort port, bool miss_counts, bool as_connection) {
     if (depth_ >= c_.bridge->max_depth) {
         fail(DropReason::kTooDeep, fmt::format("deeper than {} tables", c_.bridge->max_depth));
         return;
@@ -143,8 +167,10 @@ void Machine::enter_table(std::uint8_t table, OfPort port, bool miss_counts) {
         fail(DropReason::kTooManyResubmits, fmt::format("more than {} resubmits", c_.bridge->max_resubmits));
         return;
     }
+    const auto type = key().get(key::kEthType);
+    if (as_connection && (key().get(key::kCtProto) == 0 || (type != 0x0800 && type != 0x86dd))) return;
     const std::uint8_t old_table = std::exchange(c_.table, table);
-    if (Rule* rule = find_rule(table, port)) {
+    if (Rule* rule = find_rule(table, port, as_connection)) {
         ++resubmits_;
         run_rule(*rule, table <= old_table ? 1 : 0);
     } else if (miss_counts) {

@@ -48,8 +48,8 @@ class Machine {
     // Tables (interpreter.cpp).
     void process();
     bool may_receive(const Port& port) const;
-    Rule* find_rule(std::uint8_t table, OfPort port);
-    void enter_table(std::uint8_t table, OfPort port, bool miss_counts);
+    Rule* find_rule(std::uint8_t table, OfPort port, bool as_connection = false);
+    void enter_table(std::uint8_t table, OfPort port, bool miss_counts, bool as_connection = false);
     void run_rule(Rule& rule, unsigned deeper);
     void miss(std::uint8_t table);
     void run_action_set();

@@ -238,12 +238,15 @@ openflow::GroupFeaturesReply GroupTable::features(openflow::Version version) {
     // VLAN and MPLS, set_queue, group, the IP TTL ones, set_field.
     constexpr std::uint32_t kActions = 1U << 0 | 1U << 15 | 1U << 16 | 1U << 17 | 1U << 18 | 1U << 19 |
                                        1U << 20 | 1U << 21 | 1U << 22 | 1U << 23 | 1U << 24 | 1U << 25;
-    constexpr std::uint32_t kActions10 = 0xfff;  // all of OpenFlow 1.0's
+    constexpr std::uint32_t kActions10 = 0xfff;      // all of OpenFlow 1.0's
+    constexpr std::uint32_t kActions11 = 0x1ffe7ff;  // all of 1.1's but copy_ttl_out and copy_ttl_in
     openflow::GroupFeaturesReply out;
     out.types = 0xf;
     out.capabilities = 0x7;  // weights and liveness of select groups, chaining
     out.max_groups.fill(kMaxGroup);
-    out.actions.fill(version == openflow::Version::k10 ? kActions10 : kActions);
+    out.actions.fill(version == openflow::Version::k10   ? kActions10
+                     : version == openflow::Version::k11 ? kActions11
+                                                         : kActions);
     return out;
 }
 

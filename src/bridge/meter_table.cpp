@@ -47,6 +47,8 @@ MeterTable::Error MeterTable::apply(const MeterMod& mod, std::int64_t now_ms) {
         return OfError{ErrorCode::kMmfcUnknownMeter, fmt::format("there is no meter {}", mod.meter)};
     if (!known && meters_.size() >= kMaxMeters)
         return OfError{ErrorCode::kMmfcOutOfMeters, fmt::format("the limit is {} meters", kMaxMeters)};
+    if (mod.bands.empty())  // the error of OVS
+        return OfError{ErrorCode::kMmfcOutOfBands, fmt::format("meter {} has no band", mod.meter)};
     put(mod, now_ms);
     return {};
 }

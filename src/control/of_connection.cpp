@@ -351,7 +351,13 @@ bool OfConnection::wants_misses() const {
 void OfConnection::send_packet_in(const pipeline::PuntRecord& record) {
     const bool table_miss_without_flow =
         record.reason == static_cast<unsigned>(of::PacketInReason::kNoMatch) && !record.action;
-    if (record.controller_id != controller_id_ || !wants(of::AsyncKind::kPacketIn, record.reason)) return;
+    if (!version_) return;
+    const bool told_as_miss = record.table_miss && *version_ >= of::Version::k13;
+    const auto reason =
+        told_as_miss ? of::PacketInReason::kNoMatch : static_cast<of::PacketInReason>(record.reason);
+    if (record.controller_id != controller_id_ ||
+        !wants(of::AsyncKind::kPacketIn, static_cast<unsigned>(reason)))
+        return;
     if (table_miss_without_flow && *version_ >= of::Version::k13) return;
     if (stream_->above_high_water() || !take_token()) {
         ++dropped_packet_ins_;
@@ -362,12 +368,9 @@ void OfConnection::send_packet_in(const pipeline::PuntRecord& record) {
                 name_, dropped_packet_ins_);
         return;
     }
-    // A paused packet must come back whole.
-    of::PacketIn message = make_packet_in(record,
-                                          record.paused             ? ~std::size_t{0}
-                                          : table_miss_without_flow ? miss_send_len_
-                                                                    : record.max_len,
-                                          decode_.tun);
+    // Nothing is buffered here, so a packet is sent whole whatever max_len says, as in OVS.
+    of::PacketIn message = make_packet_in(record, decode_.tun);
+    message.reason = reason;
     message.format = packet_in_format_;
     if (record.paused && packet_in_format_ == of::PacketInFormat::kNicira2)
         message.continuation = make_continuation(bridge_, *record.paused, *version_);

@@ -253,7 +253,7 @@ std::optional<OfError> resume_packet(bridge::Bridge& bridge, const of::PacketIn&
     return {};
 }
 
-of::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_len, const TunTable* tun) {
+of::PacketIn make_packet_in(const pipeline::PuntRecord& record, const TunTable* tun) {
     of::PacketIn out;
     out.total_len = record.packet->pkt_len;
     out.reason = static_cast<of::PacketInReason>(record.reason);
@@ -262,13 +262,10 @@ of::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_
     out.cookie = out.reason == of::PacketInReason::kNoMatch && !record.action ? 0 : record.cookie;
     out.metadata.set_exact(key::kInPort, to_int(record.in_port));
     add_metadata(record.key, tun, out.metadata);
-    const std::size_t wanted = std::min<std::size_t>(record.packet->pkt_len, max_len);
-    out.packet.reserve(wanted);
-    for (const Packet* segment = record.packet; segment && out.packet.size() < wanted;
-         segment = segment->next) {
+    out.packet.reserve(record.packet->pkt_len);
+    for (const Packet* segment = record.packet; segment; segment = segment->next) {
         const auto* data = rte_pktmbuf_mtod(segment, const std::uint8_t*);
-        const std::size_t size = std::min<std::size_t>(segment->data_len, wanted - out.packet.size());
-        out.packet.insert(out.packet.end(), data, data + size);
+        out.packet.insert(out.packet.end(), data, data + segment->data_len);
     }
     if (record.action) out.userdata = record.action->userdata;
     return out;

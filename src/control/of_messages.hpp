@@ -27,8 +27,7 @@ openflow::Bytes make_continuation(const bridge::Bridge& bridge, const pipeline::
 /// Lets a packet go on. NXR_STALE if its bridge is not this one; what its actions name must exist.
 std::optional<openflow::OfError> resume_packet(bridge::Bridge& bridge, const openflow::PacketIn& packet_in,
                                                openflow::Version version);
-/// A packet-in holding at most `max_len` bytes of the packet.
-openflow::PacketIn make_packet_in(const pipeline::PuntRecord& record, std::size_t max_len,
-                                  const TunTable* tun);
+/// A packet-in with all of the packet.
+openflow::PacketIn make_packet_in(const pipeline::PuntRecord& record, const TunTable* tun);
 
 }  // namespace sluice

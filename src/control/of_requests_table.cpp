@@ -4,6 +4,7 @@
 
 #include "control/of_messages.hpp"
 #include "control/of_requests.hpp"
+#include "port/port.hpp"
 
 namespace sluice {
 
@@ -128,27 +129,48 @@ void OfRequestHandler::handle(const of::FlowMonitorCancel& request) {
 
 // ---- Queues ------------------------------------------------------------------------------------------
 
-// Queues come with QoS of the database; ports without have none.
+namespace {
+
+/// Queues of a port: a dummy has one (0), as in OVS, which keeps no statistics. Other kinds have none.
+bool has_queue(const bridge::BridgePort& port, std::uint32_t queue) {
+    return (queue == 0 || queue == of::kAnyQueue) && port.port && is_dummy_type(port.port->config().type);
+}
+
+}  // namespace
+
 void OfRequestHandler::handle(const of::QueueStatsRequest& request) {
     const bool all = request.port == OfPort::kAny ||
                      (request.port == OfPort::kAll && *session.version_ == of::Version::k10);
-    if (!all && !session.bridge_.port(request.port)) {
-        refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
-    } else if (request.queue != of::kAnyQueue) {
-        refuse(ErrorCode::kQofcBadQueue, fmt::format("there is no queue {}", request.queue));
-    } else {
-        reply(of::QueueStatsReply{});
+    if (!all && !session.bridge_.port(request.port))
+        return refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
+    of::QueueStatsReply out;
+    for (const auto& [number, port] : session.bridge_.ports()) {
+        if ((!all && number != request.port) || !has_queue(port, request.queue)) continue;
+        of::QueueStats stats;
+        stats.port = number;
+        stats.tx_bytes = stats.tx_packets = stats.tx_errors = kNotCounted;
+        out.queues.push_back(stats);
     }
+    if (out.queues.empty() && request.queue != of::kAnyQueue)
+        return refuse(ErrorCode::kQofcBadQueue, fmt::format("there is no queue {}", request.queue));
+    reply(std::move(out));
 }
 
 void OfRequestHandler::handle(const of::QueueConfigRequest& request) {
     const bool all = request.port == OfPort::kAny && *session.version_ != of::Version::k10;
-    if (!all && !session.bridge_.port(request.port))
+    // As OVS: before 1.4 only ports with a number of their own may be asked about.
+    const bool named = request.port == OfPort::kLocal && *session.version_ < of::Version::k14;
+    if ((!all && !session.bridge_.port(request.port)) || named)
         return refuse(ErrorCode::kQofcBadPort, fmt::format("there is no port {}", to_int(request.port)));
-    if (request.queue != of::kAnyQueue)
-        return refuse(ErrorCode::kQofcBadQueue, fmt::format("there is no queue {}", request.queue));
     of::QueueConfigReply out;
     out.port = request.port;
+    for (const auto& [number, port] : session.bridge_.ports()) {
+        if ((!all && number != request.port) || !has_queue(port, request.queue)) continue;
+        of::QueueConfig& queue = out.queues.emplace_back();
+        queue.port = number;
+    }
+    if (out.queues.empty() && request.queue != of::kAnyQueue)
+        return refuse(ErrorCode::kQofcBadQueue, fmt::format("there is no queue {}", request.queue));
     reply(out);
 }
 

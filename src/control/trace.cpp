@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <optional>
 
 #include <fmt/format.h>
@@ -71,18 +72,44 @@ Result<Request> parse_odp(Switch& target, const std::string& odp) {
 struct Arguments {
     std::vector<std::string> words;
     bool generate = false, consistent = false, names = false;
+    std::vector<std::uint64_t> ct_next;  ///< ct_state after the first ct action, the second, ...
 };
 
-Result<void> check_ct_state(std::string_view list) {
-    constexpr std::string_view kFlags[] = {"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"};
-    while (!list.empty()) {
-        const auto end = std::min(list.find(','), list.size());
-        const auto word = list.substr(0, end);
-        if (std::find(std::begin(kFlags), std::end(kFlags), word) == std::end(kFlags))
-            return make_error(EINVAL, "{}: unknown connection tracking state flag", word);
-        list.remove_prefix(std::min(end + 1, list.size()));
+std::string format_ct_state(std::uint64_t state) {
+    std::string out;
+    for (const text::FlagName& flag : text::ct_state_names()) {
+        if ((state & flag.bit) == 0) continue;
+        if (!out.empty()) out += '|';
+        out += flag.name;
     }
-    return {};
+    return out.empty() ? "0" : out;
+}
+
+/// "trk,new": ct_state of --ct-next, with the rules that the tracker keeps to.
+Result<std::uint64_t> parse_ct_state(std::string_view list) {
+    constexpr std::uint64_t kNew = 1, kEst = 2, kRpl = 8, kInv = 0x10, kTrk = 0x20;
+    const auto names = text::ct_state_names();
+    std::uint64_t state = 0;
+    while (!list.empty()) {
+        const auto end = std::min(list.find_first_of(", "), list.size());
+        const auto word = list.substr(0, end);
+        list.remove_prefix(std::min(end + 1, list.size()));
+        if (word.empty()) continue;
+        const auto flag =
+            std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.name == word; });
+        if (flag == names.end())
+            return make_error(EINVAL, "{}: unknown connection tracking state flag", word);
+        state |= flag->bit;
+    }
+    const auto refuse = [&](std::string_view why) {
+        return make_error(EINVAL, "{}: invalid connection state: {}", format_ct_state(state), why);
+    };
+    if (state != 0 && !(state & kTrk)) return refuse("If \"trk\" is unset, no other flags are set");
+    if ((state & kInv) && (state & ~(kTrk | kInv)))
+        return refuse("when \"inv\" is set, only \"trk\" may also be set");
+    if ((state & kNew) && (state & kEst)) return refuse("\"new\" and \"est\" are mutually exclusive");
+    if ((state & kNew) && (state & kRpl)) return refuse("\"new\" and \"rpy\" are mutually exclusive");
+    return state;
 }
 
 Result<Arguments> parse_arguments(const std::vector<std::string>& arguments, bool packet_out) {
@@ -98,7 +125,9 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& arguments, boo
         } else if (word == "--ct-next" || word == "--l7" || word == "--l7-len") {
             if (++i == arguments.size()) return make_error(EINVAL, "Missing argument for option {}", word);
             if (word == "--ct-next") {
-                if (auto ok = check_ct_state(arguments[i]); !ok) return ok.error();
+                auto state = parse_ct_state(arguments[i]);
+                if (!state) return state.error();
+                out.ct_next.push_back(*state);
             }
         } else if (word.starts_with('-')) {
             return make_error(EINVAL, "{}: unknown option", word);
@@ -170,35 +199,131 @@ Result<std::unique_ptr<pipeline::ActionProgram>> compile_actions(const Request& 
     return pipeline::compile(*actions, request.owner->bridge->flows().tun_table());
 }
 
-/// Traces with `actions`, or from table 0.
-Result<std::string> run_trace(Switch& target, const Request& request, const pipeline::ActionProgram* actions,
-                              bool with_names) {
-    const auto bytes = request.packet ? *request.packet : compose_packet(request.flow);
-    Packet* packet = packet_from_bytes(bytes);
-    if (!packet) return make_error(ENOMEM, "no packet buffer is free");
-    const FlowKey& flow = request.flow;
-    const auto in_port = OfPort{static_cast<std::uint32_t>(flow.get(key::kInPort))};
-
-    TraceTree tree(target, {with_names, request.sent});
-    target.datapath().control_executor().trace(request.owner->bridge->index(), in_port, packet, &flow,
-                                               actions, tree);
-    // What was asked for is what is printed, even where no packet can say it (a type of 0, say).
-    const FlowKey& shown = request.packet ? tree.first_key() : flow;
+/// Everything below the title of one walk. `shown` is how the packet began; what was asked for is printed,
+/// even where no packet can say it (a type of 0, say).
+std::string describe_walk(const SwitchBridge& owner, const TraceTree& tree, const FlowKey& shown,
+                          bool with_names) {
     FlowKey final_key = shown;
     for (unsigned i = 0; i < kKeyWords; ++i) {
         const auto changed = tree.first_key().word[i] ^ tree.last_key().word[i];
         final_key.word[i] = (shown.word[i] & ~changed) | (tree.last_key().word[i] & changed);
     }
-    const BridgePortNames ports(*request.owner->bridge);
+    const BridgePortNames ports(*owner.bridge);
     const PortNames* names = with_names ? &ports : nullptr;
-    const TunTable* tun = request.owner->bridge->flows().tun_table();
+    const TunTable* tun = owner.bridge->flows().tun_table();
     std::string out = fmt::format("Flow: {}\n", format_flow(shown, names, tun));
     out += tree.format_steps();
     out += fmt::format("\nFinal flow: {}\n",
                        final_key == shown ? "unchanged" : format_flow(final_key, names, tun));
-    out += fmt::format("Megaflow: recirc_id=0,eth,{}\n", format_match(tree.megaflow(shown), names, tun));
+    out += fmt::format("Megaflow: {}\n", format_match(tree.megaflow(shown), names, tun));
     out += fmt::format("Datapath actions: {}", tree.format_datapath_actions());
     return out;
+}
+
+/// A fork that waits, and how its packet is to be shown.
+struct Waiting {
+    TraceTree::Fork fork;
+    FlowKey shown;
+};
+
+void add_forks(TraceTree& tree, const FlowKey& shown, std::deque<Waiting>& waiting) {
+    for (TraceTree::Fork& fork : tree.forks()) {
+        Waiting next{std::move(fork), shown};
+        for (unsigned i = 0; i < kKeyWords; ++i) {
+            const auto changed = tree.first_key().word[i] ^ next.fork.packet.key.word[i];
+            next.shown.word[i] = (shown.word[i] & ~changed) | (next.fork.packet.key.word[i] & changed);
+        }
+        waiting.push_back(std::move(next));
+    }
+    tree.forks().clear();
+}
+
+constexpr std::size_t kMaxForks = 64;  // ct can send a packet back to where it came from
+
+std::string describe_ends(const FlowKey& key, const NatAction& nat) {
+    if (!nat.ip_min) return {};
+    const auto end = [&](FieldLoc ipv4, FieldLoc ipv6) {
+        return nat.ipv6 ? "[" + text::format_ipv6(key.get_wide(ipv6)) + "]"
+                        : text::format_ipv4(static_cast<std::uint32_t>(key.get(ipv4)));
+    };
+    const char* name = nat.ipv6 ? "ipv6" : "nw";
+    return fmt::format("{0}_src={1},tp_src={2},{0}_dst={3},tp_dst={4}", name,
+                       end(key::kIpv4Src, key::kIpv6Src), key.get(key::kTpSrc),
+                       end(key::kIpv4Dst, key::kIpv6Dst), key.get(key::kTpDst));
+}
+
+/// As OVS shows translation: the packet gets the first address and port of the range.
+void translate(FlowKey& key, const NatAction& nat) {
+    if (!nat.ip_min || !(nat.src || nat.dst)) return;
+    if (nat.ipv6)
+        key.set_wide(nat.src ? key::kIpv6Src : key::kIpv6Dst, *nat.ip_min);
+    else
+        key.set(nat.src ? key::kIpv4Src : key::kIpv4Dst, nat.ip_min->lo);
+    if (nat.port_min) key.set(nat.src ? key::kTpSrc : key::kTpDst, *nat.port_min);
+}
+
+/// What comes after ct actions, one fork after the other.
+Result<std::string> trace_forks(Switch& target, std::deque<Waiting> waiting, const Arguments& options,
+                                std::uint32_t& recirculations, bool sent) {
+    constexpr std::uint64_t kTracked = 0x20, kNew = 0x01;
+    const std::string line(79, '=');
+    std::string out;
+    for (std::size_t n = 0; !waiting.empty(); ++n) {
+        if (n == kMaxForks)
+            return out + fmt::format("\n\nmore than {} packets were forked, the rest is left out", kMaxForks);
+        Waiting next = std::move(waiting.front());
+        waiting.pop_front();
+        const bool asked = n < options.ct_next.size();
+        const std::uint64_t state = asked ? options.ct_next[n] : kTracked | kNew;
+        next.fork.packet.key.set(key::kCtState, state);
+        next.shown.set(key::kCtState, state);
+        next.shown.set(key::kRecircId, next.fork.id);
+        std::string how = asked ? fmt::format("ct_state={}", format_ct_state(state))
+                                : std::string("default ct_state=trk|new (use --ct-next to customize)");
+        if (const NatAction* nat = next.fork.nat) {
+            how += fmt::format("\nReplacing src/dst IP/ports to simulate NAT:\n Initial flow: {}\n",
+                               describe_ends(next.shown, *nat));
+            translate(next.shown, *nat);
+            translate(next.fork.packet.key, *nat);
+            if (nat->ip_min) next.fork.packet.packet = compose_packet(next.fork.packet.key);
+            how += fmt::format(" Modified flow: {}", describe_ends(next.shown, *nat));
+        }
+        out += fmt::format("\n\n{0}\nrecirc({1:#x}) - resume conntrack with {2}\n{0}\n\n", line, next.fork.id,
+                           how);
+        Packet* packet = packet_from_bytes(next.fork.packet.packet);
+        const SwitchBridge* owner = target.find_bridge(next.fork.packet.bridge);
+        if (!packet || !owner) return make_error(ENOMEM, "no packet buffer is free");
+        TraceTree tree(target, {options.names, sent});
+        tree.resume(next.fork.id, next.fork.packet.table);
+        tree.count_recirculations(recirculations);
+        target.datapath().control_executor().trace_fork(next.fork.packet, packet, tree);
+        out += describe_walk(*owner, tree, next.shown, options.names);
+        add_forks(tree, next.shown, waiting);
+    }
+    return out;
+}
+
+/// Traces with `actions`, or from table 0.
+Result<std::string> run_trace(Switch& target, const Request& request, const pipeline::ActionProgram* actions,
+                              const Arguments& options) {
+    const auto bytes = request.packet ? *request.packet : compose_packet(request.flow);
+    Packet* packet = packet_from_bytes(bytes);
+    if (!packet) return make_error(ENOMEM, "no packet buffer is free");
+    const FlowKey& flow = request.flow;
+    const auto in_port = OfPort{static_cast<std::uint32_t>(flow.get(key::kInPort))};
+    if (actions && actions->source.empty()) actions = nullptr;  // as OVS: no actions, no packet-out
+    std::uint32_t recirculations = 0;
+    TraceTree tree(target, {options.names, request.sent}, actions);
+    tree.count_recirculations(recirculations);
+    target.datapath().control_executor().trace(request.owner->bridge->index(), in_port, packet, &flow,
+                                               actions, tree);
+    const FlowKey& shown = request.packet ? tree.first_key() : flow;
+    std::string out = describe_walk(*request.owner, tree, shown, options.names);
+    std::deque<Waiting> waiting;
+    add_forks(tree, shown, waiting);
+    auto rest = trace_forks(target, std::move(waiting), options, recirculations, request.sent);
+    if (!rest) return rest.error();
+    return out + *rest;
 }
 
 }  // namespace
@@ -218,7 +343,7 @@ Result<std::string> trace_command(Switch& target, const std::vector<std::string>
     if (!parsed) return parsed.error();
     auto request = parse_request(target, *parsed);
     if (!request) return request.error();
-    return run_trace(target, *request, nullptr, parsed->names);
+    return run_trace(target, *request, nullptr, *parsed);
 }
 
 Result<std::string> trace_packet_out_command(Switch& target, const std::vector<std::string>& arguments) {
@@ -231,7 +356,7 @@ Result<std::string> trace_packet_out_command(Switch& target, const std::vector<s
     if (!request) return request.error();
     auto program = compile_actions(*request, actions, parsed->consistent);
     if (!program) return program.error();
-    return run_trace(target, *request, program->get(), parsed->names);
+    return run_trace(target, *request, program->get(), *parsed);
 }
 
 }  // namespace sluice

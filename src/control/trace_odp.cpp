@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "flow/action_text.hpp"
+#include "flow/field.hpp"
 #include "flow/text.hpp"
 
 namespace sluice {
@@ -225,6 +227,32 @@ std::vector<std::string> odp_changes(const FlowKey& from, const FlowKey& to) {
     if (from.get(key::kPktMark) != to.get(key::kPktMark))
         out.push_back(fmt::format("set(skb_mark({:#x}))", to.get(key::kPktMark)));
     return out;
+}
+
+std::string format_odp_ct(const CtAction& action, const FlowKey& key) {
+    U128 mark_mask, label_mask;
+    std::string nat;
+    for (const Action& inner : action.actions) {
+        const auto write = [&](FieldId field, U128 mask) {
+            U128& all = field_info(field).loc.word == key::kCtLabel.word ? label_mask : mark_mask;
+            all = all | mask;
+        };
+        if (const auto* set = std::get_if<SetFieldAction>(&inner.kind)) write(set->field, set->mask);
+        if (const auto* move = std::get_if<MoveAction>(&inner.kind))
+            write(move->target.field, low_mask(move->target.bits) << move->target.offset);
+        if (std::holds_alternative<NatAction>(inner.kind)) nat = format_actions({inner});
+    }
+    std::string inside;
+    if (action.commit) append(inside, action.force ? "force_commit" : "commit");
+    if (key.get(key::kCtZone) != 0) append(inside, fmt::format("zone={}", key.get(key::kCtZone)));
+    if (!mark_mask.is_zero())
+        append(inside, fmt::format("mark={:#x}/{:#x}", key.get(key::kCtMark) & mark_mask.lo, mark_mask.lo));
+    if (!label_mask.is_zero())
+        append(inside, "label=" + text::format_hex(key.get_wide(key::kCtLabel) & label_mask) +
+                           (label_mask == low_mask(128) ? "" : "/" + text::format_hex(label_mask)));
+    if (action.alg != 0) append(inside, action.alg == 21 ? "helper=ftp" : "helper=tftp");
+    if (!nat.empty()) append(inside, nat);
+    return inside.empty() ? "ct" : fmt::format("ct({})", inside);
 }
 
 std::string format_odp_match(const Match& match) {

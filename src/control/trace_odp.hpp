@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "flow/action.hpp"
 #include "flow/key.hpp"
 #include "flow/match.hpp"
 
@@ -12,6 +13,9 @@ namespace sluice {
 
 /// Datapath actions that turn the headers of `from` into those of `to`: "set(eth(dst=…))", "pop_vlan", …
 std::vector<std::string> odp_changes(const FlowKey& from, const FlowKey& to);
+
+/// A ct action of a packet for which it has set ct_zone, ct_mark and ct_label: "ct(commit,zone=7)".
+std::string format_odp_ct(const CtAction& action, const FlowKey& key);
 
 /// A match in datapath form without a port: "eth(src=…),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80)".
 std::string format_odp_match(const Match& match);

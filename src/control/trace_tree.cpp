@@ -21,7 +21,8 @@ constexpr FieldLoc kMegaflowFields[] = {
     key::kEthDst,  key::kEthSrc,  key::kEthType,   key::kVlanTci, key::kIpProto,  key::kIpTos,
     key::kIpTtl,   key::kIpv4Src, key::kIpv4Dst,   key::kTpSrc,   key::kTpDst,    key::kTcpFlags,
     key::kIpv6Src, key::kIpv6Dst, key::kIpv6Label, key::kArpSha,  key::kArpTha,   key::kNdTarget,
-    key::kPktMark, key::kTunId,   key::kTunSrc,    key::kTunDst,  key::kVlan1Tci,
+    key::kPktMark, key::kTunId,   key::kTunSrc,    key::kTunDst,  key::kVlan1Tci, key::kCtState,
+    key::kCtZone,  key::kCtMark,  key::kCtLabel,
 };
 
 bool contains(const ActionList& list, const Action& action) {
@@ -50,13 +51,15 @@ int set_rank(const Action& action) {
     return 7;
 }
 
-std::string controller_text(const Action* action, std::uint64_t cookie, bool sent) {
+/// `plain`: the reason where the action names none (1, that is).
+std::string controller_text(const Action* action, unsigned plain, std::uint64_t cookie, bool sent) {
     unsigned reason = 0, id = 0, max_len = 0xffff;
     if (action) {
         if (const auto* full = std::get_if<ControllerAction>(&action->kind)) {
-            reason = full->reason, id = full->controller_id, max_len = full->max_len;
-        } else if (const auto* plain = std::get_if<OutputAction>(&action->kind)) {
-            reason = 1, max_len = plain->max_len;
+            reason = full->reason == 1 ? plain : full->reason;
+            id = full->controller_id, max_len = full->max_len;
+        } else if (const auto* output = std::get_if<OutputAction>(&action->kind)) {
+            reason = plain, max_len = output->max_len;
         } else if (std::holds_alternative<DecTtlAction>(action->kind)) {
             reason = 2;
         }
@@ -90,6 +93,10 @@ void TraceTree::enter_bridge(unsigned bridge, const FlowKey& key, unsigned) {
         bridge_subs_ = &roots_.back().subs;
         root_run_ = std::move(run);
         run_ = root_run_.get();
+        if (recirculation_ != 0)
+            bridge_subs_->push_back(
+                {NodeType::kThaw, fmt::format("Resuming from table {}", resumed_table_), {}});
+        if (packet_out_) frames_.push_back({nullptr, bridge_subs_, packet_out_});
         return;
     }
     const auto waiting = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) {
@@ -102,7 +109,7 @@ void TraceTree::enter_bridge(unsigned bridge, const FlowKey& key, unsigned) {
         waiting->used = true;
         // The key is not parsed yet on this side of a patch port: what left the other side is.
         for (Item& item : outer.items) {
-            if (item.port == waiting->peer && !item.inner && item.controller.empty()) {
+            if (item.port == waiting->peer && !item.inner && item.step.empty()) {
                 run->entry = item.key;
                 item.inner = std::move(run);
                 run_ = item.inner.get();
@@ -171,7 +178,7 @@ void TraceTree::written(const SubField& target, U128 value) {
 }
 
 bool TraceTree::owns(const Frame& frame, const Action& action) const {
-    if (frame.bucket) return contains_nested(*frame.bucket, action);
+    if (frame.list) return contains_nested(*frame.list, action);
     return frame.rule && contains_nested(*frame.rule->actions, action);
 }
 
@@ -211,6 +218,60 @@ void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
     if (const auto* written = std::get_if<WriteActionsAction>(&action.kind)) write_actions(*written);
     if (const auto* move = std::get_if<MoveAction>(&action.kind)) report_move(*move, key);
     if (std::holds_alternative<ClearActionsAction>(action.kind)) action_set_.clear();
+    if (const auto* ct = std::get_if<CtAction>(&action.kind)) {
+        for (const Action& inner : ct->actions)
+            current().push_back({NodeType::kAction, format_actions({inner}), {}});
+        if (ct->actions.empty()) current().push_back({NodeType::kAction, "drop", {}});
+    }
+    if (const auto* meter = std::get_if<MeterAction>(&action.kind)) {
+        add_step(fmt::format("meter({})", meter->meter), key);
+        run_->items.back().commits = false;  // sets of fields come when the packet leaves
+    }
+    if (std::holds_alternative<CtClearAction>(action.kind) && key.get(key::kCtState) != 0)
+        add_step("ct_clear", key);
+}
+
+/// Why a packet goes to a controller from where the walk is: OFPR_*, and 6 for what OVS counts as a miss
+/// though a flow sends it.
+unsigned TraceTree::controller_reason() const {
+    constexpr unsigned kAction = 1, kActionSet = 3, kGroup = 4, kPacketOut = 5, kTableMiss = 6;
+    if (executing_set_) return kActionSet;
+    if (buckets_ != 0) return kGroup;
+    if (frames_.empty()) return kAction;
+    if (frames_.back().list) return kPacketOut;
+    return frames_.back().rule && frames_.back().rule->is_table_miss ? kTableMiss : kAction;
+}
+
+void TraceTree::add_step(std::string text, const FlowKey& key) {
+    note_changed(key);
+    Item item;
+    item.key = key;
+    item.step = std::move(text);
+    run_->items.push_back(std::move(item));
+}
+
+void TraceTree::tracked(const FlowKey& key, pipeline::TraceFork* fork) {
+    if (!run_ || !last_action_) return;
+    const auto* ct = std::get_if<CtAction>(&last_action_->kind);
+    if (!ct) return;
+    std::string text = format_odp_ct(*ct, key);
+    if (fork) {
+        current().push_back(
+            {NodeType::kDetail,
+             fmt::format("A clone of the packet is forked to recirculate. The forked pipeline "
+                         "will be resumed at table {}.",
+                         fork->table),
+             {}});
+        text += fmt::format(",recirc({:#x})", ++*recirculations_);
+        forks_.push_back({std::move(*fork), *recirculations_});
+        for (const Action& inner : ct->actions) {
+            if (const auto* nat = std::get_if<NatAction>(&inner.kind)) forks_.back().nat = nat;
+        }
+    }
+    current().push_back({NodeType::kDetail,
+                         "Sets the packet to an untracked state, and clears all the conntrack fields.",
+                         {}});
+    add_step(std::move(text), key);
 }
 
 void TraceTree::write_actions(const WriteActionsAction& written) {
@@ -255,7 +316,7 @@ void TraceTree::note(std::string_view text, unsigned) {
         current().push_back({NodeType::kWarn, "no input bundle, dropping", {}});
         return;
     }
-    if (text == "stack underflow") {
+    if (text == "stack underflow" || text.starts_with("resubmit(ct)")) {
         current().push_back({NodeType::kError, std::string(text), {}});
         return;
     }
@@ -292,7 +353,8 @@ void TraceTree::output(PortIndex index, const FlowKey& key) {
             current().push_back(
                 {NodeType::kWarn, fmt::format("IPv{} decrement TTL exception", ipv6 ? 6 : 4), {}});
         }
-        item.controller = controller_text(last_action_, rule ? rule->cookie : 0, style_.packet);
+        item.step =
+            controller_text(last_action_, controller_reason(), rule ? rule->cookie : 0, style_.packet);
         run_->items.push_back(std::move(item));
         return;
     }
@@ -332,7 +394,7 @@ void TraceTree::enter_bucket(const pipeline::BucketEntry& bucket) {
 }
 
 void TraceTree::leave_bucket() {
-    while (frames_.size() > 1 && !frames_.back().bucket)
+    while (frames_.size() > 1 && !frames_.back().list)
         frames_.pop_back();
     frames_.pop_back();
     --buckets_;
@@ -351,6 +413,8 @@ Match TraceTree::megaflow(const FlowKey& shown) const {
     if (changed(key::kIpTos) && (changed_.get(key::kIpTos) & 3) == 0) match.mask.set(key::kIpTos, 0xfc);
     exact(key::kInPort);
     exact(key::kEthType);
+    exact(key::kPacketType);
+    exact(key::kRecircId);
     const bool tagged = (first_key_.get(key::kVlanTci) & kVlanPresent) != 0;
     if (normal_) exact(key::kEthDst), exact(key::kEthSrc);
     if (normal_ && tagged) match.mask.set(key::kVlanTci, match.mask.get(key::kVlanTci) | 0x1fff);
@@ -366,6 +430,7 @@ Match TraceTree::megaflow(const FlowKey& shown) const {
         if (rewritten || transport) exact(key::kIpProto);
     }
     match.value = shown;
+    match.value.set(key::kRecircId, recirculation_);
     match.normalize();
     return match;
 }
@@ -381,6 +446,9 @@ void TraceTree::print(const Nodes& nodes, unsigned level, std::string& out) {
             case NodeType::kBridge:
                 out += fmt::format("\n{}{}\n{}{}\n", indent, it->text, indent,
                                    std::string(it->text.size(), '-'));
+                break;
+            case NodeType::kThaw:
+                out += fmt::format("{}thaw\n{}    {}\n", indent, indent, it->text);
                 break;
             case NodeType::kTable:
             case NodeType::kAction:
@@ -414,14 +482,16 @@ void TraceTree::commit(const Run& run, FlowKey& base, std::vector<std::string>& 
             continue;
         }
         const SwitchPort* port = item.port == PortIndex::kNone ? nullptr : switch_.find_port(item.port);
-        if (item.controller.empty() && (!port || port->config.port.type == "patch")) continue;
-        for (auto& change : odp_changes(base, item.key))
-            out.push_back(std::move(change));
-        base = item.key;
+        if (item.step.empty() && (!port || port->config.port.type == "patch")) continue;
+        if (item.commits) {
+            for (auto& change : odp_changes(base, item.key))
+                out.push_back(std::move(change));
+            base = item.key;
+        }
         if (item.truncate != 0) out.push_back(fmt::format("trunc({})", item.truncate));
-        out.push_back(!item.controller.empty() ? item.controller
-                      : style_.names           ? port->config.port.name
-                                               : fmt::format("{}", odp_port(item.port)));
+        out.push_back(!item.step.empty() ? item.step
+                      : style_.names     ? port->config.port.name
+                                         : fmt::format("{}", odp_port(item.port)));
     }
 }
 

@@ -25,7 +25,9 @@ class TraceTree final : public pipeline::TraceSink {
         bool packet = false;  ///< it is a packet's trace, not only a flow's: packet-ins would be sent
     };
     explicit TraceTree(const Switch& owner) : TraceTree(owner, Style{}) {}
-    TraceTree(const Switch& owner, const Style& style) : switch_(owner), style_(style) {}
+    /// `first`, if any, are the actions of a packet-out that the walk starts with; they outlive this.
+    TraceTree(const Switch& owner, const Style& style, const pipeline::ActionProgram* first = nullptr)
+        : switch_(owner), style_(style), packet_out_(first) {}
 
     void enter_bridge(unsigned bridge, const FlowKey& key, unsigned depth) override;
     void lookup(std::uint8_t table, const pipeline::Rule* rule, const FlowKey& key, const FlowKey& consulted,
@@ -40,6 +42,19 @@ class TraceTree final : public pipeline::TraceSink {
     void chose_bucket(const pipeline::BucketEntry* bucket) override;
     void enter_bucket(const pipeline::BucketEntry& bucket) override;
     void leave_bucket() override;
+    void tracked(const FlowKey& key, pipeline::TraceFork* fork) override;
+
+    /// The walk goes on from a ct action (recirculation `id`), rather than beginning.
+    void resume(std::uint32_t id, std::uint8_t table) { recirculation_ = id, resumed_table_ = table; }
+    /// Packets that go on elsewhere, in the order in which they are to be traced. `id`: of the recirculation.
+    struct Fork {
+        pipeline::TraceFork packet;
+        std::uint32_t id = 0;
+        const NatAction* nat = nullptr;  ///< of the ct action; of a rule, as the packet's programs are
+    };
+    std::vector<Fork>& forks() { return forks_; }
+    /// Where ids of recirculations are counted; must outlive this.
+    void count_recirculations(std::uint32_t& count) { recirculations_ = &count; }
 
     /// The steps, from the first "bridge(...)" on.
     std::string format_steps() const;
@@ -52,7 +67,7 @@ class TraceTree final : public pipeline::TraceSink {
     Match megaflow(const FlowKey& shown) const;
 
   private:
-    enum class NodeType { kBridge, kTable, kAction, kBucket, kDetail, kWarn, kError };
+    enum class NodeType { kBridge, kThaw, kTable, kAction, kBucket, kDetail, kWarn, kError };
     struct Node {
         NodeType type;
         std::string text;
@@ -64,9 +79,10 @@ class TraceTree final : public pipeline::TraceSink {
     struct Item {
         PortIndex port = PortIndex::kNone;
         FlowKey key;
-        std::string controller;  ///< non-empty: goes to the controller
+        std::string step;  ///< non-empty: not a port but this: to the controller, ct
         std::unique_ptr<Run> inner;
         std::uint32_t truncate = 0;  ///< to that many bytes; 0: whole
+        bool commits = true;         ///< header changes so far take effect before it
     };
     struct Run {
         unsigned bridge = 0;
@@ -76,7 +92,7 @@ class TraceTree final : public pipeline::TraceSink {
     struct Frame {
         const pipeline::Rule* rule = nullptr;
         Nodes* subs = nullptr;
-        const pipeline::ActionProgram* bucket = nullptr;  ///< non-null: the frame of a bucket
+        const pipeline::ActionProgram* list = nullptr;  ///< non-null: of a bucket or packet-out, no rule's
     };
     struct Pending {  ///< a patch port was passed; its bridge comes later
         PortIndex peer;
@@ -91,6 +107,8 @@ class TraceTree final : public pipeline::TraceSink {
     void note_consulted(const FlowKey& key, const FlowKey& consulted);
     void note_changed(const FlowKey& key);
     void report_move(const MoveAction& move, const FlowKey& key);
+    unsigned controller_reason() const;
+    void add_step(std::string text, const FlowKey& key);
     Nodes& current();
     std::string describe_refused_vlan() const;
     static void print(const Nodes& nodes, unsigned level, std::string& out);
@@ -98,6 +116,7 @@ class TraceTree final : public pipeline::TraceSink {
 
     const Switch& switch_;
     const Style style_;
+    const pipeline::ActionProgram* const packet_out_;
     Nodes roots_;
     std::unique_ptr<Run> root_run_;
     Run* run_ = nullptr;
@@ -109,6 +128,10 @@ class TraceTree final : public pipeline::TraceSink {
     bool executing_set_ = false;
     unsigned buckets_ = 0;  ///< that are being executed, one in another: what they change comes back
     bool normal_ = false;
+    std::vector<Fork> forks_;
+    std::uint32_t recirculation_ = 0, own_count_ = 0;
+    std::uint32_t* recirculations_ = &own_count_;
+    std::uint8_t resumed_table_ = 0;
     /// Bits looked at; bits that differed from the first key in any output.
     FlowKey first_key_, last_key_, touched_, changed_;
 };

@@ -342,9 +342,6 @@ Result<void> Checker::operator()(const EncapAction& a) {
 Result<void> Checker::operator()(const DecapAction& a) {
     const std::uint64_t type = flow_.value.get(key::kPacketType);
     if (type == 0) {
-        if (flow_.value.get(key::kVlanTci) & kVlanPresent) {
-            return make_error(EINVAL, "decap: a VLAN tag is to be popped before the Ethernet header");
-        }
         set_packet_type(0x10000 | static_cast<std::uint32_t>(flow_.value.get(key::kEthType)));
         return {};
     }
@@ -365,12 +362,12 @@ Result<void> check_instruction_order(const ActionList& actions) {
     for (const auto& action : actions) {
         const Place place = place_of(action);
         if (place != kApplyPlace && seen[place]) {
-            return make_error(EINVAL, "duplicate {} instruction not allowed, for OpenFlow 1.1+ compatibility",
+            return make_error(EPROTO, "duplicate {} instruction not allowed, for OpenFlow 1.1+ compatibility",
                               kPlaceNames[place]);
         }
         if (place < highest) {
             return make_error(
-                EINVAL,
+                EPROTO,
                 "invalid instruction ordering: {} must appear before {}, for OpenFlow 1.1+ compatibility",
                 kPlaceNames[place], kPlaceNames[highest]);
         }

@@ -22,6 +22,21 @@ classify::WordSet words_of(FieldLoc loc) {
     return words;
 }
 
+/// Protocol, addresses and ports of the packet change places with those of its connection.
+void swap_tuple(FlowKey& key) {
+    constexpr std::pair<FieldLoc, FieldLoc> kPairs[] = {
+        {key::kIpProto, key::kCtProto},  {key::kTpSrc, key::kCtTpSrc}, {key::kTpDst, key::kCtTpDst},
+        {key::kIpv4Src, key::kCtSrc},    {key::kIpv4Dst, key::kCtDst}, {key::kIpv6Src, key::kCtIpv6Src},
+        {key::kIpv6Dst, key::kCtIpv6Dst}};
+    const bool v6 = key.get(key::kEthType) == 0x86dd;
+    for (const auto& [packet, connection] : kPairs) {
+        if ((packet.bits == 128 && !v6) || (packet.bits == 32 && v6)) continue;
+        const U128 value = key.get_wide(packet);
+        key.set_wide(packet, key.get_wide(connection));
+        key.set_wide(connection, value);
+    }
+}
+
 /// Order in which an action set runs (OpenFlow 1.5 §5.6), as OVS has it.
 enum class SetRank {
     kStripVlan,
@@ -454,18 +469,40 @@ void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, co
     const std::uint8_t here = path.table;
     const auto depth = path.depth;
     path.depth = static_cast<std::uint16_t>(path.depth + (table <= here ? 1 : 0));
-    if (OfPort{op.arg} == OfPort::kInPort) {
+    if (op.prereq == Prereq::kCt) {
+        const Group tracked = tracked_of(set, group, path);
+        if (tracked.count != 0) resubmit_as(set, tracked, path, table, op);
+        if (tracked.count != group.count) path.uniform = {};
+    } else if (OfPort{op.arg} == OfPort::kInPort) {
         run_table(set, group, path, table, op.flag ? Entry::kGoto : Entry::kResubmit);
     } else {
-        resubmit_as(set, group, path, table, op.arg);
+        resubmit_as(set, group, path, table, op);
     }
     path.table = here;
     path.depth = depth;
 }
 
-/// Looks up with another input port; the actions found there still see the real one.
+/// Those that a connection's tuple can stand in for.
+Group Executor::Impl::tracked_of(PacketSet& set, const Group& group, Path& path) noexcept {
+    ensure_parsed(set, group, path, Parsed::kAll);
+    ensure_lines(set, group, path, kAllLines);
+    Group tracked;
+    for (unsigned g = 0; g < group.count; ++g) {
+        const FlowKey& key = set.key[group.index[g]];
+        const auto type = key.get(key::kEthType);
+        if (key.get(key::kCtProto) != 0 && (type == 0x0800 || type == 0x86dd))
+            tracked.index[tracked.count++] = group.index[g];
+        else if (trace)
+            trace->note("resubmit(ct) with non-tracked or non-IP packet!", path.depth);
+    }
+    return tracked;
+}
+
+/// Looks up with another input port, or with the tuple of the connection (ovs-actions(7), "resubmit");
+/// the actions found there still see the real ones.
 void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
-                                 std::uint32_t in_port) noexcept {
+                                 const Op& op) noexcept {
+    const bool with_ct = op.prereq == Prereq::kCt;
     const classify::Table* lookup = path.bridge->program->table(table);
     path.table = table;
     if (recording == &set) note_visit(group, table);
@@ -483,7 +520,8 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
     for (unsigned g = 0; g < group.count; ++g) {
         FlowKey& key = set.key[group.index[g]];
         const auto real = key.get(key::kInPort);
-        key.set(key::kInPort, in_port);
+        if (OfPort{op.arg} != OfPort::kInPort) key.set(key::kInPort, op.arg);
+        if (with_ct) swap_tuple(key);
         Group one;
         one.count = 1;
         one.index[0] = group.index[g];
@@ -495,6 +533,7 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
         show_fragment_ports(set, fragments);
         if (trace) trace_lookup(set, one, taken, lookup);
         key.set(key::kInPort, real);
+        if (with_ct) swap_tuple(key);
         run_rule(set, one, taken, rule, Entry::kResubmit);
         join(set, joined, path, one, taken);
     }

@@ -24,7 +24,7 @@ void Executor::Impl::learn_op(PacketSet& set, const Group& group, Path& path, co
 bool Executor::Impl::learn_one(const FlowKey& key, const Path& path, const LearnAction& action,
                                const CookieCount* count) noexcept {
     Match match;
-    const std::uint64_t tag = learned_match(action, key, match);
+    const std::uint64_t tag = learned_match(action, key, path.bridge->program->tun_table(), match);
     const classify::Table* table = path.bridge->program->table(action.table);
     WordMatch words[kKeyWords];
     std::size_t size = 0;
@@ -83,8 +83,9 @@ bool Executor::Impl::learn_new(const FlowKey& key, const Path& path, const Learn
     invalidate_shortcuts();  // the next packet of any flow may meet it
     dp.wake_control();
     if (learned.full()) return true;
-    LearnedFlow flow = learned_flow(action, key);
-    auto program = compile(flow.actions, topology->bridges[bridge]->program->tun_table());
+    const TunTable* tun = path.bridge->program->tun_table();
+    LearnedFlow flow = learned_flow(action, key, tun);
+    auto program = compile(flow.actions, tun);
     if (!program) return true;
     auto rule = std::make_unique<Rule>();
     rule->match = std::move(match);

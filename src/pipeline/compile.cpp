@@ -77,14 +77,17 @@ class OptionUses {
     }
     void operator()(const LearnAction& a) {
         if (a.result_dst) note(*a.result_dst, true);
-        for (const LearnSpec& spec : a.specs)
-            learns |= is_option(spec.target.field) || (!spec.immediate && is_option(spec.source.field));
+        for (const LearnSpec& spec : a.specs) {
+            if (spec.target_kind != LearnSpec::Target::kOutput && is_option(spec.target.field))
+                learned.push_back(spec.target);
+            if (!spec.immediate && is_option(spec.source.field)) learned.push_back(spec.source);
+        }
     }
     template <typename Other>
     void operator()(const Other&) {}
 
     std::vector<OptionUse> found;
-    bool learns = false;  ///< a flow is learned that matches or sets some
+    std::vector<SubField> learned;  ///< what a learned flow matches or sets, or takes its values from
 
   private:
     static bool is_option(FieldId field) { return field != kNoField && is_tun_metadata(field_info(field)); }
@@ -103,7 +106,9 @@ class Compiler {
             source_ = &action;
             OptionUses options;
             std::visit(options, action.kind);
-            if (options.learns) return unsupported("learn with a tun_metadata field");
+            for (const SubField& field : options.learned) {
+                if (auto ok = check_learned_option(field); !ok) return ok;
+            }
             for (const OptionUse& use : options.found) {
                 if (auto ok = check_option(use.field); !ok) return ok;
             }
@@ -263,11 +268,8 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const ResubmitAction& a) {
-        if (a.with_ct) {
-            add(OpCode::kUnsupported);
-            return {};
-        }
         Op& op = add(OpCode::kResubmit);
+        if (a.with_ct) op.prereq = Prereq::kCt;
         op.table = a.table;
         op.arg = to_int(a.in_port);
         return {};
@@ -405,6 +407,17 @@ class Compiler {
                               index, field.offset, field.offset + field.bits - 1);
         return {};
     }
+    /// A learned flow reaches any bits of an option that its numbers have room for.
+    Result<void> check_learned_option(const SubField& field) {
+        if (auto ok = check_option({field.field, 0, 0}); !ok) return ok;
+        const unsigned index = TunTable::index_of(field.field);
+        const unsigned end = field.offset + field.bits;
+        const unsigned limit = std::min(128U, tun_->find(index)->option_length * 8U);
+        if (end > limit)
+            return make_error(EINVAL, "learn: tun_metadata{}[{}..{}]: the last bit that can be learned is {}",
+                              index, field.offset, end - 1, limit - 1);
+        return {};
+    }
     void set_present(unsigned index, bool present) {
         Op& op = add(OpCode::kSetField);
         op.loc = key::kTunPresent;
@@ -474,7 +487,8 @@ SimpleProgram simplify(const ActionProgram& program) {
                 if (!last) return {};
                 break;
             case OpCode::kResubmit:
-                if (!last || op.flag || OfPort{op.arg} != OfPort::kInPort) return {};
+                if (!last || op.flag || op.prereq != Prereq::kNone || OfPort{op.arg} != OfPort::kInPort)
+                    return {};
                 break;
             default:
                 return {};

@@ -210,24 +210,6 @@ void Executor::Impl::track(PacketSet& set, Group& group, Path& path, const CtPla
         path.uniform.bits[n] &= ~words.bits[n];
 }
 
-/// A trace tracks nothing: it goes on as if the packet were the first of its connection.
-void Executor::Impl::pretend_to_track(PacketSet& set, const Group& group, Path& path,
-                                      const CtPlan& plan) noexcept {
-    for (unsigned g = 0; g < group.count; ++g) {
-        FlowKey& packet = set.key[group.index[g]];
-        conntrack::Request request;
-        plan.request_for(packet, request);
-        clear_fields(packet);
-        packet.set(key::kCtState, trace->next_ct_state());
-        packet.set(key::kCtZone, request.zone);
-        packet.set(key::kCtMark, request.mark);
-        packet.set_wide(key::kCtLabel, request.label);
-    }
-    const classify::WordSet words = ct_words();
-    for (unsigned n = 0; n < 2; ++n)
-        path.uniform.bits[n] &= ~words.bits[n];
-}
-
 void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
     const CtPlan& plan = *op.ct;
     ensure_parsed(set, group, path, Parsed::kAll);
@@ -237,11 +219,9 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
         if (write.bits != 0) words.add(write.source);
     }
     prepare(set, group, path, words);
+    if (trace) return trace_ct(set, group, path, op);
     if (plan.nat) flush_pending(set, group);
-    if (trace)
-        pretend_to_track(set, group, path, plan);
-    else
-        track(set, group, path, plan);
+    track(set, group, path, plan);
     if (group.count > 0 && op.table != 0xff) {
         if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
         if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);

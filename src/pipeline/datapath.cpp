@@ -214,7 +214,8 @@ std::size_t Datapath::handle_flow_events(Executor& executor) {
                                   ? topology.bridges[event->bridge]->flow_events
                                   : nullptr;
         if (sink && event->kind == FlowEvent::Kind::kLearn)
-            sink->learn(learned_flow(*event->learn, event->key));
+            sink->learn(learned_flow(*event->learn, event->key,
+                                     topology.bridges[event->bridge]->program->tun_table()));
         else if (sink && event->rule->owner)
             sink->fin_timeout(*event->rule, event->idle_timeout, event->hard_timeout);
         executor.events().pop();

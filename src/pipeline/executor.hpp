@@ -42,6 +42,8 @@ class Executor {
     /// fields and the like (may be null).
     void trace(unsigned bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
                const ActionProgram* actions, TraceSink& sink) noexcept;
+    /// Goes on with a packet that a trace left at a ct action; frees `packet`, which has the fork's bytes.
+    void trace_fork(const TraceFork& fork, Packet* packet, TraceSink& sink) noexcept;
 
     struct Impl;
     Impl& impl() { return *impl_; }

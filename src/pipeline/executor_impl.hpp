@@ -140,8 +140,9 @@ struct Executor::Impl {
     void dec_ttl(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
     void stack_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
     void resubmit(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    Group tracked_of(PacketSet& set, const Group& group, Path& path) noexcept;
     void resubmit_as(PacketSet& set, const Group& group, Path& path, std::uint8_t table,
-                     std::uint32_t in_port) noexcept;
+                     const Op& op) noexcept;
     void clone(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
     Group copy_into(PacketSet& set, const Group& group, Path& path, PacketSet& copies) noexcept;
 
@@ -183,7 +184,9 @@ struct Executor::Impl {
     // ct.cpp
     void ct_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
     void track(PacketSet& set, Group& group, Path& path, const CtPlan& plan) noexcept;
-    void pretend_to_track(PacketSet& set, const Group& group, Path& path, const CtPlan& plan) noexcept;
+    // trace_ct.cpp
+    void trace_ct(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    void run_fork(const TraceFork& fork, Packet* packet) noexcept;
     void run_fork_end(PacketSet& set, PacketSet& copies, Path& path) noexcept;
 
     // encap.cpp

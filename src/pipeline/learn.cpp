@@ -6,13 +6,46 @@
 
 #include "base/hash.hpp"
 #include "flow/field.hpp"
+#include "flow/tun_table.hpp"
 
 namespace sluice::pipeline {
 
 namespace {
 
-U128 source_of(const LearnSpec& spec, const FlowKey& packet) {
+// An option is aligned to half a word: pieces that stay between multiples of 32 bits lie in one word.
+constexpr unsigned kPiece = 32;
+template <typename Visit>
+void each_piece(const TunTable& tun, const SubField& field, const Visit& visit) noexcept {
+    for (unsigned done = 0, step = 0; done < field.bits; done += step) {
+        const unsigned offset = field.offset + done;
+        step = std::min(kPiece - offset % kPiece, field.bits - done);
+        const auto loc =
+            tun.loc({field.field, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(step)});
+        if (loc) visit(*loc, done);
+    }
+}
+
+U128 read_option(const TunTable& tun, const SubField& field, const FlowKey& packet) noexcept {
+    U128 value;
+    each_piece(tun, field, [&](FieldLoc loc, unsigned done) {
+        value = value | U128{0, packet.get(loc)} << done;
+    });
+    return value;
+}
+
+void match_option(const TunTable& tun, const SubField& field, U128 value, Match& match) noexcept {
+    each_piece(tun, field, [&](FieldLoc loc, unsigned done) {
+        match.set_exact(loc, ((value >> done) & low_mask(loc.bits)).lo);
+    });
+    const std::uint64_t present = std::uint64_t{1} << TunTable::index_of(field.field);
+    match.value.word[key::kTunPresent.word] |= present;
+    match.mask.word[key::kTunPresent.word] |= present;
+}
+
+U128 source_of(const LearnSpec& spec, const FlowKey& packet, const TunTable* tun) {
     if (spec.immediate) return spec.value & low_mask(spec.bits);
+    if (is_tun_metadata(field_info(spec.source.field)))
+        return tun ? read_option(*tun, spec.source, packet) : U128{};
     return (field_get(field_info(spec.source.field), packet) >> spec.source.offset) & low_mask(spec.bits);
 }
 
@@ -35,12 +68,17 @@ bool may_output(U128 value, OfPort& port) {
 
 }  // namespace
 
-std::uint64_t learned_match(const LearnAction& action, const FlowKey& packet, Match& match) noexcept {
+std::uint64_t learned_match(const LearnAction& action, const FlowKey& packet, const TunTable* tun,
+                            Match& match) noexcept {
     std::uint64_t tag = attributes(action);
     for (const LearnSpec& spec : action.specs) {
-        const U128 value = source_of(spec, packet);
+        const U128 value = source_of(spec, packet, tun);
         if (spec.target_kind == LearnSpec::Target::kMatch) {
             const FieldInfo& field = field_info(spec.target.field);
+            if (is_tun_metadata(field)) {
+                if (tun) match_option(*tun, spec.target, value, match);
+                continue;
+            }
             const U128 mask = low_mask(spec.bits) << spec.target.offset;
             const U128 before = field_mask(field, match);
             const U128 old = field_get(field, match.value);
@@ -56,14 +94,14 @@ std::uint64_t learned_match(const LearnAction& action, const FlowKey& packet, Ma
     return tag == 0 ? 1 : tag;
 }
 
-LearnedFlow learned_flow(const LearnAction& action, const FlowKey& packet) {
+LearnedFlow learned_flow(const LearnAction& action, const FlowKey& packet, const TunTable* tun) {
     LearnedFlow flow;
     flow.action = &action;
-    flow.tag = learned_match(action, packet, flow.match);
+    flow.tag = learned_match(action, packet, tun, flow.match);
     if (action.fin_idle_timeout != 0 || action.fin_hard_timeout != 0)
         flow.actions.push_back({FinTimeoutAction{action.fin_idle_timeout, action.fin_hard_timeout}});
     for (const LearnSpec& spec : action.specs) {
-        const U128 value = source_of(spec, packet);
+        const U128 value = source_of(spec, packet, tun);
         if (spec.target_kind == LearnSpec::Target::kLoad) {
             const U128 mask = low_mask(spec.bits) << spec.target.offset;
             flow.actions.push_back({SetFieldAction{spec.target.field, value << spec.target.offset, mask,

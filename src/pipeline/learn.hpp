@@ -31,10 +31,11 @@ struct LearnedFlow {
     std::uint64_t tag = 0;  ///< of all but table, priority and match: the same tag, the same flow
 };
 
-/// What learn makes of a packet. Allocates.
-LearnedFlow learned_flow(const LearnAction& action, const FlowKey& packet);
+/// What learn makes of a packet; `tun`: the bridge's options, null if it has none. Allocates.
+LearnedFlow learned_flow(const LearnAction& action, const FlowKey& packet, const TunTable* tun);
 /// Only match and tag; no allocation. match: all zero before.
-std::uint64_t learned_match(const LearnAction& action, const FlowKey& packet, Match& match) noexcept;
+std::uint64_t learned_match(const LearnAction& action, const FlowKey& packet, const TunTable* tun,
+                            Match& match) noexcept;
 
 /// Worker to control thread.
 struct FlowEvent {

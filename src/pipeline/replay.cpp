@@ -40,12 +40,13 @@ bool can_be_recorded(const Op& op) {
         case OpCode::kSetVlanVid:
         case OpCode::kSetVlanPcp:
         case OpCode::kDecTtl:
-        case OpCode::kResubmit:
         case OpCode::kExit:
         case OpCode::kClearActions:
         case OpCode::kWriteActions:
         case OpCode::kGoto:
             return true;
+        case OpCode::kResubmit:
+            return op.prereq == Prereq::kNone;
         case OpCode::kSetField:
         case OpCode::kStackPop:
             // Neighbour discovery is told apart by the ICMP type, which need not be in the key.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "base/types.hpp"
 #include "flow/action.hpp"
@@ -13,6 +14,21 @@ namespace sluice::pipeline {
 
 struct Rule;
 struct BucketEntry;
+struct ActionProgram;
+
+/// A packet on its way out of ct(...,table=N), as a trace leaves it there: the caller says what its
+/// connection is like and has it go on with Executor::trace_fork(). Refers to rules: valid as long as no flow
+/// changes.
+struct TraceFork {
+    unsigned bridge = 0;
+    std::uint8_t table = 0;
+    FlowKey key;  ///< ct_zone, ct_mark and ct_label are set; ct_state is the caller's to set
+    std::vector<std::uint8_t> packet;
+    std::vector<U128> stack;                       ///< bottom first
+    std::vector<const ActionProgram*> action_set;  ///< as written, oldest first
+    std::uint32_t queue = 0;
+    bool bare = false;  ///< its Ethernet header is only a filler
+};
 
 class TraceSink {
   public:
@@ -40,8 +56,9 @@ class TraceSink {
     virtual void chose_bucket(const BucketEntry* bucket) = 0;
     virtual void enter_bucket(const BucketEntry& bucket) = 0;
     virtual void leave_bucket() = 0;
-    /// A trace tracks no connection: ct_state after the next ct().
-    virtual std::uint8_t next_ct_state() { return 0x21; }  // new, trk
+    /// A trace tracks no connection. `key` has what the ct action just reported asked for: ct_zone, ct_mark,
+    /// ct_label. `fork`: the copy that goes on in another table, null if none does.
+    virtual void tracked(const FlowKey& key, TraceFork* fork) = 0;
 };
 
 }  // namespace sluice::pipeline

@@ -7,9 +7,7 @@ TABLES = 5
 PORT_COUNT = 6
 # What may be switched off by name (--without).
 FEATURES = ["normal", "vlan", "mpls", "stack", "clone", "write", "resubmit", "move", "truncate", "local", "mods",
-            "metadata", "groups", "learn", "conjunction", "hash", "length", "fin"]
-# Those that are drawn when asked for (--with).
-EXTRA = ["meter"]
+            "metadata", "groups", "learn", "conjunction", "hash", "length", "fin", "meter", "controller", "encap", "select"]
 
 REGISTERS = ["reg0", "reg1", "reg2", "reg15"]
 NXM = {"reg%d" % n: "NXM_NX_REG%d" % n for n in range(16)}
@@ -33,20 +31,21 @@ class Rule:
 class Program:
     """Rules, then steps: ("packet", port, bytes) or ("mod", "flow delete table=1")."""
 
-    def __init__(self, rules, steps, groups=()):
-        self.rules, self.steps, self.groups = rules, steps, list(groups)
+    def __init__(self, rules, steps, groups=(), meters=()):
+        self.rules, self.steps, self.groups, self.meters = rules, steps, list(groups), list(meters)
 
     def bundle(self, had_groups):
         lines = ["flow delete"] + ["group delete"] * had_groups + ["group add " + group for group in self.groups]
         return "\n".join(lines + ["flow add " + rule.text() for rule in self.rules]) + "\n"
 
     def replaced(self, **parts):
-        return Program(parts.get("rules", self.rules), parts.get("steps", self.steps), parts.get("groups", self.groups))
+        return Program(parts.get("rules", self.rules), parts.get("steps", self.steps), parts.get("groups", self.groups),
+                       parts.get("meters", self.meters))
 
     def text(self):
-        lines = ["group " + group for group in self.groups] + ["flow  " + rule.text() for rule in self.rules]
+        lines = ["meter " + meter for meter in self.meters] + ["group " + group for group in self.groups] + ["flow  " + rule.text() for rule in self.rules]
         for step in self.steps:
-            lines.append("packet %s %s" % (step[1], step[2].hex()) if step[0] == "packet" else "mod   " + step[1])
+            lines.append("packet %s %s" % (step[1], step[2].hex()) if step[0] == "packet" else "mod   " + step[1].replace("\n", "\n        "))
         return "\n".join("  " + line for line in lines)
 
 
@@ -252,25 +251,59 @@ class Programs:
             menu += ["multipath(%s,%d,%s,%d,0,NXM_NX_REG0[0..7])" % (fields, self.pick([0, 50]), method, self.pick([1, 3, 6])),
                      "bundle(%s,%d,%s,ofport,members:%s)" % (fields, self.pick([0, 7]), self.pick(["active_backup", "hrw"]), self.pick(["1,2,3", "4", "6,5"])),
                      "bundle_load(%s,0,hrw,ofport,NXM_NX_REG1[0..15],members:2,3)" % fields]
+        if self.has("controller"):
+            menu += ["CONTROLLER:65535", "controller", "controller(max_len=%d)" % self.pick([0, 20, 64]),
+                     "controller(reason=%s)" % self.pick(["action", "no_match", "invalid_ttl", "packet_out"]),
+                     "controller(userdata=01.02.ff,max_len=40)"]
+        if self.has("encap"):
+            menu += ["clone(%s,%s)" % (",".join(self.headers(known)), self.output())]
         if self.has("fin") and known["proto"] == "tcp":
             menu += ["fin_timeout(idle_timeout=5,hard_timeout=9)", "fin_timeout(idle_timeout=3)"]
         if self.has("length") and table == 0 and depth == 0:
             menu += ["check_pkt_larger(%d)->NXM_NX_REG0[0]" % self.pick([59, 60, 100])]
         return self.pick(menu) if menu else None
 
+    def headers(self, known):
+        """Headers put on and taken off; the packet has its Ethernet header at the end. OVS wants what is outside of a
+        tag set after it."""
+        frame = ["encap(ethernet)"] + self.pick([[], ["set_field:%s->eth_dst" % self.pick(MACS)], ["set_field:%s->eth_src" % self.pick(MACS)]])
+        nsh = self.pick([["encap(nsh(md_type=1))", "set_field:%d->nsh_spi" % self.pick([1, 0x123456]), "set_field:0x11223344->nsh_c1"],
+                         ["encap(nsh(md_type=1))", "set_field:%d->nsh_si" % self.pick([3, 255])],
+                         ["encap(nsh(md_type=2,tlv(0x1000,10,0x12345678)))"], ["encap(nsh)", "dec_nsh_ttl"]])
+        menu = [nsh + frame, nsh + frame, nsh + frame + ["decap()", "decap()"]]
+        if known["l3"] in ("ip", "ip6") and known["vlan"] is None and self.tagless:
+            menu += [["decap()"] + frame, ["decap()"] + nsh + frame]
+        return self.pick(menu)
+
+    def draw_meters(self):
+        """Two meters; time stands still, so that what their buckets hold at first is all that passes."""
+        meters = []
+        for number in (1, 2):
+            unit = self.pick(["pktps", "kbps"])
+            burst = self.chance(0.5)
+            bands = ["type=drop,rate=%d%s" % (self.pick([1, 5, 20, 60]), ",burst_size=%d" % self.pick([1, 3, 40]) if burst else "")
+                     for _ in range(self.pick([1, 1, 2]))]
+            meters.append(",".join(["meter=%d" % number, unit] + ["burst"] * burst + ["stats", "bands=" + ",".join(bands)]))
+        return meters
+
     def draw_groups(self):
         """Four groups, the later ones may use the earlier ones."""
         groups = []
         for number in range(1, 5):
-            kind = self.pick(["all", "indirect", "all", "ff"])
+            kind = self.pick(["all", "indirect", "all", "ff"] + ["select"] * 2 * self.has("select"))
+            method = ""
+            if kind == "select":
+                method = ",selection_method=hash,fields(%s)" % self.pick(["eth_dst", "eth_src,eth_dst", "ip_src,ip_dst", "tcp_src,udp_dst", "in_port,eth_src"])
             buckets = []
             for _ in range(1 if kind == "indirect" else self.random.randint(0, 3)):
                 actions = [self.pick(["mod_dl_src:" + self.pick(MACS), "set_field:1->reg1"] + ["mod_vlan_vid:10"] * (not self.has("vlan") and not self.has("truncate")))] * self.chance(0.4) + ["output:%d" % self.random.randint(1, PORT_COUNT)]
                 if number > 1 and self.chance(0.2):
                     actions = ["group:%d" % self.random.randint(1, number - 1)]
                 watch = "watch_port:%d," % self.random.randint(1, PORT_COUNT) if kind == "ff" else ""
+                # One of them is chosen by everybody, whatever the hash is: each switch has its own.
+                watch += "weight:%d," % (not buckets) if kind == "select" else ""
                 buckets.append("bucket=%sactions=%s" % (watch, ",".join(actions)))
-            groups.append(",".join(["group_id=%d" % number, "type=" + kind] + buckets))
+            groups.append(",".join(["group_id=%d" % number, "type=" + kind + method] + buckets))
         return groups
 
     def conjunctions(self, table):
@@ -315,6 +348,8 @@ class Programs:
         """Actions, then what OpenFlow 1.1 calls instructions."""
         self.may_push = True
         out = self.actions(table, known)
+        if self.has("meter") and self.chance(0.25):
+            out.insert(0, "meter:%d" % self.pick([1, 2]))
         if self.has("write") and self.chance(0.12):
             inner = []
             for action in self.pick([["output:%d" % self.random.randint(1, PORT_COUNT)], ["pop_vlan", "output:2"] if known["vlan"] else ["output:2"], ["set_field:%s->eth_dst" % self.pick(MACS), "output:3"],
@@ -344,13 +379,15 @@ class Programs:
         """Features of one program: some that OVS does not get right together stay apart (README.md)."""
         self.features = set(self.all_features)
         # The actions that few programs need, and then often.
-        rare = [f for f in ("groups", "learn", "conjunction", "hash", "length", "fin") if f in self.features]
+        rare = [f for f in ("groups", "learn", "conjunction", "hash", "length", "fin", "meter", "controller", "encap") if f in self.features]
         self.features -= set(rare)
         self.features |= set(self.some(rare, 3))
         self.set_ip6_src, self.set_ip6_dst = self.pick([(True, True), (True, True), (False, True), (False, False)])
-        self.often = 0.5 if self.features & {"groups", "learn", "hash", "length", "fin"} else 0
+        self.often = 0.5 if self.features & {"groups", "learn", "hash", "length", "fin", "controller", "encap"} else 0
         if "length" in self.features:
             self.features -= {"learn", "write"}  # OVS goes both ways behind check_pkt_larger (README.md)
+        if "meter" in self.features:
+            self.features -= {"vlan", "mpls", "encap"}  # OVS meters what a packet was before it was changed (README.md)
         if self.chance(0.2):
             self.features -= {"vlan", "mpls", "normal", "write"}
         else:
@@ -364,6 +401,7 @@ class Programs:
 
     def program(self, packets, packet_count):
         self.profile()
+        self.tagless = not self.has("vlan")
         packets.max_tags = 1 if self.has("vlan") else 3
         packets.nd_options = not self.features & {"fin", "learn"}
         packets.to_themselves = not self.has("normal")
@@ -377,14 +415,20 @@ class Programs:
             rules += [self.rule(table, priority) for priority in priorities]
             if self.has("conjunction") and self.chance(0.3):
                 rules += self.conjunctions(table)
-            if self.chance(0.7):
+            if self.has("controller") and self.chance(0.3):  # the table-miss flow of OpenFlow 1.3
+                rules.append(Rule(table, 0, [], ["CONTROLLER:65535"]))
+            elif self.chance(0.7):
                 rules.append(Rule(table, 0, [], self.instructions(table, {"l3": None, "proto": None, "vlan": None})))
         steps = [("packet", self.pick(["p1", "p2", "p3", "p4", "p5", "p6", "br0"] if self.has("local") else ["p1", "p2", "p3", "p4"]), packets.frame())
                  for _ in range(packet_count)]
         if self.has("mods") and self.chance(0.3):
             for _ in range(self.random.randint(1, 3)):
-                steps.insert(self.random.randrange(len(steps)), ("mod", self.mod(rules)))
-        return Program(rules, steps, self.draw_groups() if self.has("groups") else ())
+                # A bundle: all of it, or, if one of them is refused, nothing.
+                mods = [self.mod(rules) for _ in range(self.pick([1, 1, 2, 4]))]
+                if self.chance(0.15):
+                    mods.insert(self.random.randrange(len(mods) + 1), self.pick(["flow add table=0,priority=95,actions=group:999", "group modify group_id=77,type=all"]))
+                steps.insert(self.random.randrange(len(steps)), ("mod", "\n".join(mods)))
+        return Program(rules, steps, self.draw_groups() if self.has("groups") else (), self.draw_meters() if self.has("meter") else ())
 
     def mod(self, rules):
         rule = self.pick(rules)

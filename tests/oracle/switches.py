@@ -80,6 +80,42 @@ class Capture:
         return frames
 
 
+class Watcher(OpenFlow):
+    """A controller that wants every packet whole, in the form that tells most (NXT_PACKET_IN2)."""
+
+    PROPERTIES = ["packet", "full length", "buffer", "table", "cookie", "reason", "metadata", "userdata", "continuation"]
+
+    def __init__(self, path):
+        super().__init__(path, version=6)
+        self.sock.settimeout(LIMIT)
+        self.seen = []
+        self.send(9, struct.pack("!HH", 0, 0xFFFF))
+        self.send(4, struct.pack("!III", 0x2320, 16, 2))
+        self.echo()
+        self.seen.clear()
+
+    def message(self):
+        while True:
+            kind, xid, body = super().message()
+            if kind == 4 and body[:8] == struct.pack("!II", 0x2320, 30):
+                self.seen.append(self.describe(body[8:]))
+                continue
+            return kind, xid, body
+
+    def describe(self, body):
+        out, at = [], 0
+        while at + 4 <= len(body):
+            kind, size = struct.unpack_from("!HH", body, at)
+            name = self.PROPERTIES[kind] if kind < len(self.PROPERTIES) else str(kind)
+            out.append("%s %s" % (name, body[at + 4:at + size].hex()))
+            at += (size + 7) // 8 * 8
+        return ", ".join(sorted(out))
+
+    def take(self):
+        seen, self.seen = self.seen, []
+        return seen
+
+
 class Switch:
     def __init__(self, name, folder, daemon, settings):
         self.name, self.folder = name, folder
@@ -97,7 +133,7 @@ class Switch:
                  "--log-file=%s/switch.log" % folder)
         self.pid = int(open(folder + "/ovs-vswitchd.pid").read())
         self.control = Control("%s/ovs-vswitchd.%d.ctl" % (folder, self.pid))
-        self.had_groups = False
+        self.had_groups = self.had_meters = False
         self.late = "ovs-vswitchd" in os.path.realpath(daemon)
         self.set_up_bridge()
 
@@ -121,8 +157,7 @@ class Switch:
         command += ["--", "set", "interface", "br0", "options:tx_pcap=%s/br0.pcap" % self.folder]
         self.run(*command)
         self.captures = {port: Capture("%s/%s.pcap" % (self.folder, port)) for port in PORTS + ["br0"]}
-        self.openflow = OpenFlow(self.folder + "/br0.mgmt")
-        self.openflow.sock.settimeout(LIMIT)
+        self.openflow = Watcher(self.folder + "/br0.mgmt")
         text, error = self.control("time/stop")
         if error:
             raise Trouble("%s: time/stop: %s" % (self.name, error))
@@ -130,6 +165,11 @@ class Switch:
     def load(self, program):
         """Replaces everything by the program's bundle; the error text, or ""."""
         self.control("fdb/flush", "br0")
+        if self.had_meters:
+            self.run("ovs-ofctl", "-O", "OpenFlow15", "del-meters", "br0")
+        for meter in program.meters:
+            self.run("ovs-ofctl", "-O", "OpenFlow15", "add-meter", "br0", meter)
+        self.had_meters = bool(program.meters)
         done = self.run("ovs-ofctl", "-O", "OpenFlow15", "bundle", "br0", "-", ok=False, text=program.bundle(self.had_groups))
         if done.returncode == 0:
             self.had_groups = bool(program.groups)
@@ -149,6 +189,11 @@ class Switch:
         processed, but looks after packets before it looks after OpenFlow messages."""
         if self.late:
             self.openflow.echo()
+
+    def packet_ins(self):
+        """Those since the last look."""
+        self.openflow.echo()
+        return self.openflow.take()
 
     def outputs(self):
         return {port: capture.take() for port, capture in self.captures.items()}

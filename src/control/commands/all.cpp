@@ -64,6 +64,7 @@ constexpr Command kCommands[] = {
     {"memory/show", "", 0, 0, memory_show},
     {"netdev-dpdk/get-mempool-info", "[netdev]", 0, 1, mempool_info},
     {"netdev-dpdk/set-admin-state", "[netdev] up|down", 1, 2, set_admin_state},
+    {"ofproto/detrace", "bridge cookie[/mask]...", 2, kAny, ofproto_detrace},
     {"ofproto/list", "", 0, 0, ofproto_list},
     {"ofproto/list-tunnels", "", 0, 0, nothing},
     {"ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, kAny,

@@ -46,6 +46,7 @@ Result<SwitchBridge*> find_bridge(Context& context, const std::string& name);
 // bridge.cpp
 Output bridge_dump_flows(Context& context, const Args& args);
 Output bridge_reconnect(Context& context, const Args& args);
+Output ofproto_detrace(Context& context, const Args& args);
 Output ofproto_list(Context& context, const Args& args);
 Output ofproto_trace(Context& context, const Args& args);
 Output ofproto_trace_packet_out(Context& context, const Args& args);

@@ -83,8 +83,9 @@ std::optional<OfError> check_actions(const ActionList& actions, const Match& mat
     if (auto found = Single{check}.list(actions)) return found;
     const auto rules = check.version == Version::k10 ? ActionRules::kOpenFlow10 : ActionRules::kOpenFlow11;
     if (const auto checked = sluice::check_actions(actions, match, check.table, rules); !checked) {
-        const auto code =
-            checked.error().code == EPERM ? ErrorCode::kBacBadSetArgument : ErrorCode::kBacMatchInconsistent;
+        const auto code = checked.error().code == EPERM    ? ErrorCode::kBacBadSetArgument
+                          : checked.error().code == EPROTO ? ErrorCode::kBacUnsupportedOrder
+                                                           : ErrorCode::kBacMatchInconsistent;
         return OfError{code, checked.error().message};
     }
     return {};

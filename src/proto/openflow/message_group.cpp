@@ -36,6 +36,7 @@ Bucket read_bucket11(Reader& in, Version version, std::uint32_t index) {
     bucket.watch_port = item.port32();
     bucket.watch_group = item.u32();
     item.skip(4);
+    if (item.left() % 8 != 0) fail(E::kBrcBadLen, "bucket with actions of {} bytes", item.left());
     decode_actions(item.sub(item.left(), E::kBacBadLen), {version, 0}, bucket.actions);
     return bucket;
 }
@@ -121,8 +122,8 @@ GroupProperties read_group_properties(Reader& in) {
         auto property = read_property(in);
         if (property.type != kExperimenterProperty) fail_property(property.type);
         Reader& value = property.value;
-        if (value.u32() != kNetronome) fail(E::kBpcBadExperimenter, "group property of another vendor");
-        if (value.u32() != kSelectionMethod) fail(E::kBpcBadExpType, "group property");
+        const bool ours = value.u32() == kNetronome;
+        if (value.u32() != kSelectionMethod || !ours) fail(E::kBpcBadExpType, "group property");
         value.skip(4);
         properties.selection_method = value.text(16);
         if (properties.selection_method != "hash" && properties.selection_method != "dp_hash") {
@@ -130,6 +131,8 @@ GroupProperties read_group_properties(Reader& in) {
         }
         properties.selection_param = value.u64();
         read_hash_fields(value, properties.fields);
+        if (properties.selection_method == "dp_hash" && !properties.fields.empty())
+            fail(E::kBpcBadValue, "fields of the selection method dp_hash");
     }
     return properties;
 }
@@ -148,9 +151,9 @@ void write_group_properties(Writer& out, const GroupProperties& properties) {
     });
 }
 
-GroupCommand checked_command(std::uint16_t command, Version version) {
+GroupCommand checked_command(std::uint16_t command) {
     const bool known =
-        command <= 2 || command == 0x8000 || (has_bucket_ids(version) && (command == 3 || command == 5));
+        command <= 2 || command == 3 || command == 5 || command == 0x8000;  // in every version, as OVS
     if (!known) fail(E::kGmfcBadCommand, "group-mod command {}", command);
     return command == 5 ? GroupCommand::kRemoveBucket : GroupCommand{command};
 }
@@ -187,7 +190,7 @@ void check_group_mod(const GroupMod& mod, Version version) {
 
 void decode_group_mod(Reader& in, Version version, Message& m) {
     GroupMod mod;
-    mod.command = checked_command(in.u16(), version);
+    mod.command = checked_command(in.u16());
     const std::uint8_t type = in.u8();
     if (type > 3) fail(E::kGmfcBadType, "group type {}", type);
     mod.type = GroupType{type};
@@ -199,7 +202,7 @@ void decode_group_mod(Reader& in, Version version, Message& m) {
         const std::size_t length = in.u16();
         in.skip(2);
         mod.command_bucket = in.u32();
-        if (length > in.left()) fail(E::kGmfcBadBucket, "buckets of {} bytes, {} left", length, in.left());
+        if (length > in.left()) fail(E::kBrcBadLen, "buckets of {} bytes, {} left", length, in.left());
         mod.buckets = read_buckets(in.sub(length), version, mod.type);
         mod.properties = read_group_properties(in);
         if (!mod.properties.selection_method.empty() && mod.type != GroupType::kSelect)

@@ -84,9 +84,11 @@ void decode_flush_zone(Reader& in, Version, Message& m) {
     in.zeros(6, E::kNxbrcMustBeZero);
     m.body = CtFlushZone{in.u16()};
 }
-/// OpenFlow pads properties of 8 and 16 bits to 8 bytes and counts the padding.
+/// OpenFlow pads properties of 16 bits to 8 bytes and counts the padding; Open vSwitch doesn't count it for
+/// those of 8 bits, and takes both.
 void end_small(Reader& value, std::size_t padding) {
-    if (value.left() != padding) fail(E::kBpcBadLen, "property with {} bytes too many", value.left());
+    if (value.left() != padding && !value.empty())
+        fail(E::kBpcBadLen, "property with {} bytes too many", value.left());
 }
 CtTuple read_tuple(Reader& in) {
     CtTuple tuple;
@@ -143,10 +145,7 @@ void write_tuple(Writer& out, const CtTuple& tuple) {
     put16(kIcmpId, tuple.icmp_id);
     const auto put8 = [&out](std::uint16_t type, std::optional<std::uint8_t> value) {
         if (!value) return;
-        write_property(out, type, [&] {
-            out.u8(*value);
-            out.zeros(3);
-        });
+        write_property(out, type, [&] { out.u8(*value); });
     };
     put8(kIcmpType, tuple.icmp_type);
     put8(kIcmpCode, tuple.icmp_code);

@@ -193,6 +193,9 @@ void decode_packet_out(Reader& in, Version version, Message& m) {
         p.metadata = decode_match11(in, version);
         if (p.metadata.mask.get(key::kInPort) == 0) fail(E::kBrcBadPort, "packet-out without in_port");
         p.in_port = port_of(p.metadata);
+        constexpr std::uint32_t kFirstUnused = 0xff00, kFirstReserved = 0xffffff00;
+        if (to_int(p.in_port) >= kFirstUnused && to_int(p.in_port) < kFirstReserved)
+            fail(E::kBmcBadValue, "packet-out with in_port {:#x}", to_int(p.in_port));
         for (const FieldLoc& header : {key::kEthSrc, key::kEthDst, key::kEthType, key::kVlanTci}) {
             if (!p.metadata.mask.get_wide(header).is_zero())
                 fail(E::kBrcPipelineFieldsOnly, "packet-out that matches the packet itself");

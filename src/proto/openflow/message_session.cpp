@@ -88,26 +88,26 @@ void decode_role_status(Reader& in, Version, Message& m) {
     m.body = status;
 }
 
+/// Reasons that exist, by kind.
+std::uint32_t known_reasons(std::size_t kind, Version version) {
+    constexpr std::uint32_t kKnown[kAsyncKinds] = {0x3f, 0x07, 0x3f, 0x07, 0x18, 0x03};
+    return version < k14 && kind == 0 ? kOldReasons : kKnown[kind];
+}
 /// Three kinds, primary then secondary, as OpenFlow 1.3 and Nicira write them.
-void read_masks13(Reader& in, AsyncMasks& masks) {
+void read_masks13(Reader& in, Version version, AsyncMasks& masks) {
     for (std::size_t kind = 0; kind < 3; ++kind) {
         masks.primary[kind] = in.u32();
         masks.secondary[kind] = in.u32();
     }
     for (auto* mask : {&masks.primary[0], &masks.secondary[0]}) {
-        if (*mask & kActionBit) *mask |= kSplitBits;
+        if (version < k14 && *mask & kActionBit) *mask |= kSplitBits;
     }
 }
 void write_masks13(Writer& out, const AsyncMasks& masks) {
     for (std::size_t kind = 0; kind < 3; ++kind) {
-        out.u32(kind == 0 ? masks.primary[0] & kOldReasons : masks.primary[kind]);
-        out.u32(kind == 0 ? masks.secondary[0] & kOldReasons : masks.secondary[kind]);
+        out.u32(masks.primary[kind] & known_reasons(kind, k13));
+        out.u32(masks.secondary[kind] & known_reasons(kind, k13));
     }
-}
-/// Reasons that exist, by kind.
-std::uint32_t known_reasons(std::size_t kind, Version version) {
-    constexpr std::uint32_t kKnown[kAsyncKinds] = {0x3f, 0x07, 0x3f, 0x07, 0x18, 0x03};
-    return version < k14 && kind == 0 ? kOldReasons : kKnown[kind];
 }
 void read_masks14(Reader& in, Version version, SetAsync& set, bool strict) {
     while (!in.empty()) {
@@ -144,7 +144,7 @@ void write_masks14(MessageWriter& out, const AsyncMasks& masks, std::uint32_t pr
 void decode_get_async_reply(Reader& in, Version version, Message& m) {
     SetAsync set;
     if (version == k13) {
-        read_masks13(in, set.masks);
+        read_masks13(in, version, set.masks);
     } else {
         read_masks14(in, version, set, false);
     }
@@ -155,7 +155,7 @@ void decode_set_async(Reader& in, Version version, Message& m) {
     SetAsync set;
     set.form = kForm;
     if (kForm == SetAsync::Form::kNicira || (kForm == SetAsync::Form::kStandard && version == k13)) {
-        read_masks13(in, set.masks);
+        read_masks13(in, version, set.masks);
         set.primary_set = set.secondary_set = 7;
     } else {
         read_masks14(in, version, set, true);

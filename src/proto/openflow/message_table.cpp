@@ -140,7 +140,7 @@ void write_types(Writer& out, std::uint32_t bits, unsigned first) {
 void read_fields(Reader& in, std::vector<FieldId>& fields, std::vector<FieldId>* masked) {
     while (!in.empty()) {
         const OxmHead head = read_oxm_head(in, OxmUse::kMatch);
-        if (head.field == kNoField) continue;
+        if (head.field == kNoField) fail(E::kBmcBadField, "unknown field of a table");
         fields.push_back(head.field);
         if (masked != nullptr && head.has_mask) masked->push_back(head.field);
     }
@@ -260,7 +260,7 @@ constexpr MessageRow kRows[] = {
     {Space::kType, 17, k14, k15, 8, kEights, decode_table_mod},
     {Space::kType, 31, k14, k15, 16, true, decode_status},
     {Space::kRequest, 12, k13, k15, 0, kEights, decode_features_request},
-    {Space::kReply, 12, k13, k15, 0, true, decode_features_reply},
+    {Space::kReply, 12, k13, k15, 64, true, decode_features_reply},
     {Space::kRequest, 14, k14, k15, 0, false, decode_desc_request},
     {Space::kReply, 14, k14, k15, 0, true, decode_desc_reply},
 };

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Flow monitors, limits of tables, eviction, vacancy, queues: ovs-ofctl prints the same as with OVS, in every version.
-. "$(dirname "$0")/../../lib.sh"
-. "$(dirname "$0")/../beside_ovs.inc"
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/beside_ovs.inc"
 start_both
 
 # watch NAME VERSION WATCHED COMMAND: what `ovs-ofctl monitor` prints on both while COMMAND runs; "me MESSAGE" in it sends
@@ -81,7 +81,7 @@ done
 # 3"). OpenFlow 1.1 A.3.3 is followed here: "OFPTC_TABLE_MISS_DROP = 1 << 1".
 for version in OpenFlow11 OpenFlow12 OpenFlow13; do same -O $version mod-table br0 3 drop; done
 side=ours
-expect_match 'a table that drops says so' 'config=drop' "$(inside timeout 20 ovs-ofctl -O OpenFlow12 dump-tables br0 | grep -A2 'table 3:')"
+expect_match 'a table that drops says so' 'config=drop' "$(inside timeout 20 ovs-ofctl -O OpenFlow12 dump-tables br0 | grep -A3 'table 3:')"
 limit flow_limit=10 overflow_policy=refuse
 for i in 1 2 3; do same -O OpenFlow14 mod-table br0 1 vacancy:20,60; done
 watch 'vacancy events' OpenFlow14 '-m' 'for i in 1 2 3 4 5 6 7 8 9; do of add-flow br0 table=1,in_port=$i,actions=drop; done; of del-flows br0 table=1'
