@@ -191,7 +191,7 @@ vsctl remove Open_vSwitch . other_config kernel-shortcuts
 expect_eq "and on again" on "$(shortcut state)"
 
 # A stream while ports go and come.
-stream() { ns h1 "$PYTHON" -c '
+stream() { exec ip netns exec h1 "$PYTHON" -c '
 import socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("10.0.0.1", 4000))
@@ -240,3 +240,12 @@ start_switch
 ofctl add-flow br0 actions=normal
 wait_for 20 "its successor does" rises received
 wait_for 10 "by shortcut" rises shortcut packets
+
+# A rule that only the kernel uses is in use.
+ofctl add-flow br0 "priority=40000,in_port=$(ofport v-h1),idle_timeout=1,actions=output:$(ofport v-h2)"
+wait_for 10 "a stream by another rule is carried" rises shortcut packets
+sleep 3
+expect_match "a rule that the kernel uses does not time out" "idle_timeout=1" "$(ofctl dump-flows br0)"
+kill "$streamer"
+rule_is_gone() { ! ofctl dump-flows br0 | grep -q idle_timeout; }
+wait_for 10 "it does when the stream ends" rule_is_gone
