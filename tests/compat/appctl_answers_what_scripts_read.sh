@@ -37,6 +37,13 @@ check_fails "an unknown command is refused" appctl no/such-command
 check_fails "too many arguments are refused" appctl fdb/show br0 br0
 check_fails "an unknown bridge is refused" appctl fdb/show nosuchbridge
 check_fails "a trace of nonsense is refused" appctl ofproto/trace br0 nonsense=7
+if sluice_only "which flows have a cookie"; then
+    ofctl add-flow br0 cookie=0x51,table=9,priority=3,udp,actions=drop
+    expect_match "ofproto/detrace finds flows by their cookie" '^cookie=0x51, table_id=9, .*priority=3,udp,actions=drop' \
+        "$(appctl ofproto/detrace br0 0x50/0xfe)"
+    check_fails "a cookie that no flow has" appctl ofproto/detrace br0 0x52
+    check_fails "a cookie that is none" appctl ofproto/detrace br0 0x5z
+fi
 pid=$(switch_pid)
 check "exit" appctl exit
 wait_for 5 "ends the daemon" gone "$pid"
