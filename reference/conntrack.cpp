@@ -66,7 +66,7 @@ std::optional<Tuple> quoted_tuple(wire::Bytes ip, bool v6, std::uint16_t zone, s
     }
     const wire::Bytes l4 = ip.subspan(header);
     if (has_ports(t)) {
-        if (l4.size() < 8) return std::nullopt;
+        if (l4.size() < (v6 && t.proto == kTcp ? 20U : 8U)) return std::nullopt;
         t.sport = load_be16(&l4[0]);
         t.dport = load_be16(&l4[2]);
         if (t.sport == 0 || t.dport == 0) return std::nullopt;
@@ -197,13 +197,18 @@ void begin_tcp(Connection& c, const Segment& s) {
     from.state = TcpSide::kSynSent;
 }
 
-enum class Verdict { kValid, kInvalid, kOver };
+enum class Verdict { kValid, kStillNew, kInvalid, kOver };
 
 Verdict follow_tcp(Connection& c, const Segment& s, bool reply, std::uint64_t now_ms) {
     Connection::Side &from = c.side[reply ? 1 : 0], &to = c.side[reply ? 0 : 1];
     if (!flags_make_sense(s)) return Verdict::kInvalid;
     if (s.syn && !s.has_ack && from.state >= TcpSide::kFinWait && to.state >= TcpSide::kFinWait)
         return Verdict::kOver;
+    if (s.syn && !s.has_ack && from.state <= TcpSide::kSynSent) {
+        from.state = TcpSide::kSynSent;
+        c.expires_ms = now_ms + 30000;
+        return Verdict::kStillNew;
+    }
     unsigned from_scale = 0, to_scale = 0;
     if (!s.syn && from.scale && to.scale) {
         from_scale = *from.scale;
@@ -289,6 +294,7 @@ Verdict follow(Connection& c, const Seen& seen, Tracked& tracked, std::uint64_t 
         const Verdict verdict = follow_tcp(c, segment_of(seen.l4), tracked.reply, now_ms);
         if (verdict == Verdict::kValid)
             tracked.state = static_cast<std::uint8_t>((tracked.state & ~kNew) | kEst);
+        if (verdict == Verdict::kStillNew) tracked.state |= kNew;
         return verdict;
     }
     c.answered |= tracked.reply;
@@ -469,7 +475,9 @@ std::shared_ptr<Connection> begin(Connections& table, const Seen& seen, const Na
     if (seen.tuple.proto == kTcp) begin_tcp(*c, segment_of(seen.l4));
     if (nat && (nat->src || nat->dst) && !choose(table, *c, *nat, now_ms)) return nullptr;
     table.by_tuple[c->original] = c;
-    table.by_tuple[c->reply] = c;
+    // Answers that another connection's translation has claimed stay that one's.
+    const auto taken = table.by_tuple.find(c->reply);
+    if (taken == table.by_tuple.end() || taken->second->expires_ms <= now_ms) table.by_tuple[c->reply] = c;
     return c;
 }
 

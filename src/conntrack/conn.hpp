@@ -26,8 +26,9 @@ struct alignas(64) Conn {
     static constexpr std::uint32_t kWaiting = 3;   ///< its slots are empty; for the end of a grace period
     static constexpr std::uint32_t kLifeMask = 3;  ///< 0: free
     static constexpr std::uint32_t kHasLabel = 4;
-    static constexpr unsigned kPhaseShift = 4;  ///< two bits: Phase
-    std::atomic<std::uint32_t> state{0};        // writers: whoever tracks or ends it
+    static constexpr std::uint32_t kReported = 8;  ///< control: its beginning was
+    static constexpr unsigned kPhaseShift = 4;     ///< two bits: Phase
+    std::atomic<std::uint32_t> state{0};           // writers: whoever tracks or ends it
     std::atomic<std::uint32_t> mark{0};
     std::atomic<std::uint64_t> expires_ms{0};
     std::uint64_t key[2][2] = {};  ///< of the original and of the reply direction: Key's two words
@@ -35,13 +36,14 @@ struct alignas(64) Conn {
     std::uint8_t nat = 0;     ///< kNatSrc, kNatDst
     std::uint8_t policy = 0;  ///< of timeouts
     bool related = false;     ///< expected by another connection
-    std::uint8_t helper = 0;
-    std::uint64_t unused = 0;
+    std::uint8_t helper = 0;  ///< kHelperFtp, kHelperTftp
+    std::uint64_t began_ms = 0;
     // Second line.
     std::atomic<std::uint32_t> lock{0};  ///< guards the rest of this line
     std::uint32_t next_free = 0;
     U128 label;
-    TcpPeer peer[2];  ///< the side that began, the other
+    TcpPeer peer[2];           ///< the side that began, the other
+    std::uint32_t shifts = 0;  ///< number in Tracker's Shifts, 0: none. Writer: whoever tracks, once
 
     Phase phase() const noexcept {
         return static_cast<Phase>(state.load(std::memory_order_relaxed) >> kPhaseShift & 3);
@@ -50,6 +52,7 @@ struct alignas(64) Conn {
 static_assert(sizeof(Conn) == 128);
 
 inline constexpr std::uint8_t kNatSrc = 1, kNatDst = 2;
+inline constexpr std::uint8_t kHelperFtp = 1, kHelperTftp = 2;
 
 struct Conn6 : Conn {
     U128 address[2][2];  ///< source and destination of each direction
@@ -57,20 +60,23 @@ struct Conn6 : Conn {
 static_assert(sizeof(Conn6) == 192);
 
 /// Held for a few dozen instructions.
-class ConnLock {
+class WordLock {
   public:
-    explicit ConnLock(Conn& conn) noexcept : lock_(conn.lock) {
+    explicit WordLock(std::atomic<std::uint32_t>& word) noexcept : lock_(word) {
         while (lock_.exchange(1, std::memory_order_acquire) != 0) {
             while (lock_.load(std::memory_order_relaxed) != 0)
                 __builtin_ia32_pause();
         }
     }
-    ~ConnLock() { lock_.store(0, std::memory_order_release); }
-    ConnLock(const ConnLock&) = delete;
-    ConnLock& operator=(const ConnLock&) = delete;
+    ~WordLock() { lock_.store(0, std::memory_order_release); }
+    WordLock(const WordLock&) = delete;
+    WordLock& operator=(const WordLock&) = delete;
 
   private:
     std::atomic<std::uint32_t>& lock_;
+};
+struct ConnLock : WordLock {
+    explicit ConnLock(Conn& conn) noexcept : WordLock(conn.lock) {}
 };
 
 /// Direction 0: as it began; 1: the answers.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the control thread does with connections: making the tables, sweeping, flushing, showing.
 #include <algorithm>
+#include <utility>
 
 #include "conntrack/tracker.hpp"
 
@@ -20,7 +21,8 @@ Result<std::unique_ptr<Tracker>> Tracker::create() {
 bool Tracker::reserve(std::uint32_t capacity) {
     capacity_ = capacity;
     if (!table_.reserve(std::size_t{capacity} * 2) || !v4_.reserve(capacity, sizeof(Conn)) ||
-        !v6_.reserve(capacity, sizeof(Conn6)) || !zone_memory_.reserve(kZones * sizeof(Zone)))
+        !v6_.reserve(capacity, sizeof(Conn6)) || !expectations_.reserve() || !shifts_.reserve() ||
+        !zone_memory_.reserve(kZones * sizeof(Zone)))
         return false;
     zones_ = zone_memory_.as<Zone>();
     return true;
@@ -61,10 +63,17 @@ std::uint32_t Tracker::sweep_pool(Pool& pool, Ref family, std::uint32_t& next, s
         Conn& conn = pool.at(next);
         const std::uint32_t life = conn.state.load(std::memory_order_acquire) & Conn::kLifeMask;
         if (life == 0 || life == Conn::kWaiting) continue;
+        const bool reports = told_ && !(conn.state.load(std::memory_order_relaxed) & Conn::kReported);
+        if (reports) {
+            tell(ConnEvent::kNew, conn, next | family, now_ms);
+            conn.state.fetch_or(Conn::kReported, std::memory_order_relaxed);
+        }
+        const bool expired = conn.expires_ms.load(std::memory_order_relaxed) <= now_ms;
         if (life == Conn::kLive) {
             if (alive(conn, now_ms)) continue;
             end(conn);
         }
+        if (told_) tell(expired ? ConnEvent::kExpired : ConnEvent::kEnded, conn, next | family, now_ms);
         unlink(conn, next | family);
         conn.state.store(Conn::kWaiting, std::memory_order_release);
         freed.push_back(next | family);
@@ -76,6 +85,7 @@ bool Tracker::sweep(Rcu& rcu, std::uint64_t now_ms, std::uint32_t limit) {
     while (!waiting_.empty() && rcu.passed(waiting_.front().point)) {
         for (const Ref ref : waiting_.front().refs) {
             at(ref).state.store(0, std::memory_order_relaxed);
+            shifts_.give(std::exchange(at(ref).shifts, 0));
             if (ref & kRefV6)
                 v6_.give(control_v6_, ref & ~kRefV6);
             else
@@ -91,6 +101,26 @@ bool Tracker::sweep(Rcu& rcu, std::uint64_t now_ms, std::uint32_t limit) {
     sweep_pool(v6_, kRefV6, next_v6_, now_ms, limit, freed);
     if (!freed.empty()) waiting_.push_back({rcu.point(), std::move(freed)});
     return !waiting_.empty();
+}
+
+Entry Tracker::entry_of(Conn& conn, Ref ref, std::uint64_t now_ms) const {
+    Entry entry;
+    entry.key[0] = key_of(conn, ref, 0);
+    entry.key[1] = key_of(conn, ref, 1);
+    const std::uint64_t expires = conn.expires_ms.load(std::memory_order_relaxed);
+    entry.left_ms = expires > now_ms ? expires - now_ms : 0;
+    entry.mark = conn.mark.load(std::memory_order_relaxed);
+    entry.nat = conn.nat;
+    entry.began_ms = conn.began_ms;
+    const ConnLock held(conn);
+    entry.label = conn.label;
+    entry.peer[0] = conn.peer[0];
+    entry.peer[1] = conn.peer[1];
+    return entry;
+}
+
+void Tracker::tell(ConnEvent event, Conn& conn, Ref ref, std::uint64_t now_ms) const {
+    told_(event, entry_of(conn, ref, now_ms));
 }
 
 void Tracker::flush_zone(std::uint16_t zone) {
@@ -147,20 +177,8 @@ void Tracker::for_each(std::optional<std::uint16_t> zone, std::uint64_t now_ms,
         for (std::uint32_t number = 1; number < pool.end(); ++number) {
             Conn& conn = pool.at(number);
             if (!alive(conn, now_ms)) continue;
-            Entry entry;
-            entry.key[0] = key_of(conn, number | family, 0);
-            entry.key[1] = key_of(conn, number | family, 1);
+            const Entry entry = entry_of(conn, number | family, now_ms);
             if (zone && *zone != entry.key[0].zone()) continue;
-            const std::uint64_t expires = conn.expires_ms.load(std::memory_order_relaxed);
-            entry.left_ms = expires > now_ms ? expires - now_ms : 0;
-            entry.mark = conn.mark.load(std::memory_order_relaxed);
-            entry.nat = conn.nat;
-            {
-                const ConnLock held(conn);
-                entry.label = conn.label;
-                entry.peer[0] = conn.peer[0];
-                entry.peer[1] = conn.peer[1];
-            }
             each(entry);
         }
     }

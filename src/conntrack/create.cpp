@@ -93,7 +93,7 @@ void Tracker::end(Conn& conn) noexcept {
 }
 
 Tracker::Entered Tracker::enter(Ref ref, Conn& conn, const Key& original, const Key& reply,
-                                std::uint64_t now_ms) noexcept {
+                                std::uint64_t now_ms, bool both) noexcept {
     conn.key[1][0] = reply.addresses;
     conn.key[1][1] = reply.rest;
     if (ref & kRefV6) {
@@ -101,7 +101,7 @@ Tracker::Entered Tracker::enter(Ref ref, Conn& conn, const Key& original, const 
         wide.address[1][0] = reply.src;
         wide.address[1][1] = reply.dst;
     }
-    const bool two = !(original == reply);
+    const bool two = both && !(original == reply);
     const auto taken = [&](Ref other, bool second) {
         if ((other & kRefV6) != (ref & kRefV6) || other == ref) return Table::Slot::kKeep;
         Conn& there = at(other);
@@ -112,7 +112,8 @@ Tracker::Entered Tracker::enter(Ref ref, Conn& conn, const Key& original, const 
         return Table::Slot::kReplace;
     };
     Table::Clash clash;
-    const auto show = [&conn] { conn.state.store(Conn::kLive, std::memory_order_release); };
+    const std::uint32_t live = Conn::kLive | (conn.label.is_zero() ? 0 : Conn::kHasLabel);
+    const auto show = [&conn, live] { conn.state.store(live, std::memory_order_release); };
     if (table_.insert(ref, hash_of(original), hash_of(reply), two, taken, show, clash)) return Entered::kYes;
     if (clash.ref == kNoRef) return Entered::kNoRoom;
     return clash.second ? Entered::kReplyTaken : Entered::kThere;
@@ -181,7 +182,7 @@ Tracker::Entered Tracker::enter_translated(Local& local, Ref ref, Conn& conn, co
 }
 
 Tracker::Created Tracker::create(Local& local, const Probe& probe, const Request& request,
-                                 std::uint64_t now_ms, Ref& ref) noexcept {
+                                 const Expectation* expected, std::uint64_t now_ms, Ref& ref) noexcept {
     const Key& key = probe.key;
     if (count_.load(std::memory_order_relaxed) >= max_conns()) {
         local.refused_full.add(1);
@@ -213,11 +214,23 @@ Tracker::Created Tracker::create(Local& local, const Probe& probe, const Request
     conn.zone_generation = generation;
     conn.nat = 0;
     conn.policy = zones_[key.zone()].policy.load(std::memory_order_relaxed);
-    conn.related = false;
-    conn.label = {};
+    conn.related = expected != nullptr;
+    conn.label = expected ? expected->label : U128{};
+    conn.shifts = 0;
+    conn.helper = request.helper;
+    if ((conn.helper == kHelperFtp && key.proto() != wire::ip_proto::kTcp) ||
+        (conn.helper == kHelperTftp && key.proto() != wire::ip_proto::kUdp) || expected)
+        conn.helper = 0;
+    if (expected) conn.mark.store(expected->mark, std::memory_order_relaxed);
     begin_protocol(conn, probe, now_ms);
-    const Entered entered = request.spec ? enter_translated(local, mine, conn, key, *request.spec, now_ms)
-                                         : enter(mine, conn, key, reverse(key), now_ms);
+    const NatSpec* spec = request.spec;
+    if (expected) spec = request.nat && expected->translates ? &expected->spec : nullptr;
+    Entered entered = spec ? enter_translated(local, mine, conn, key, *spec, now_ms)
+                           : enter(mine, conn, key, reverse(key), now_ms);
+    bool is_reply = false;
+    // Answers to it would be answers to another, translated one: they stay that one's, as in OVS.
+    if (!spec && entered == Entered::kReplyTaken && find(key, probe.hash, now_ms, is_reply) == kNoRef)
+        entered = enter(mine, conn, key, reverse(key), now_ms, false);
     if (entered == Entered::kYes) {
         local.created.add(1);
         ref = mine;
@@ -235,7 +248,7 @@ Tracker::Created Tracker::create(Local& local, const Probe& probe, const Request
             return Created::kThere;
         case Entered::kReplyTaken:
             // Without translation: somebody has just entered the other direction.
-            if (!request.spec) return Created::kThere;
+            if (!spec) return Created::kThere;
             local.exhausted.add(1);
             return Created::kNoTranslation;
         default:

@@ -5,6 +5,7 @@
 #include "wire/checksum.hpp"
 #include "wire/ipv4.hpp"
 #include "wire/ipv6.hpp"
+#include "wire/tcp.hpp"
 
 namespace sluice::conntrack {
 
@@ -72,7 +73,9 @@ bool examine_inner(const Datagram& outer, std::uint16_t zone, Probe& probe) {
     probe.inner_l4 = kIcmpBytes + static_cast<std::uint32_t>(header);
     std::uint16_t sport = 0, dport = 0;
     if (proto == ip_proto::kTcp || proto == ip_proto::kUdp) {
-        if (l4.size() < kInnerPortBytes) return false;
+        // RFC 4443 §3.1: an error quotes as much as fits, so never less than a header.
+        if (l4.size() < (outer.v6 && proto == ip_proto::kTcp ? wire::tcp::kMinHeaderBytes : kInnerPortBytes))
+            return false;
         sport = load_be16(&l4[0]);
         dport = load_be16(&l4[2]);
         if (sport == 0 || dport == 0) return false;

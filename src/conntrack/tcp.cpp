@@ -130,10 +130,17 @@ TcpVerdict tcp_follow(TcpPeer& from, TcpPeer& to, const TcpSegment& segment, boo
     refreshed = false;
     const std::uint16_t flags = segment.flags;
     if (!sound_flags(flags)) return TcpVerdict::kInvalid;
-    if ((flags & (kSyn | kAckFlag)) == kSyn && from.state >= TcpState::kFinWait2 &&
-        to.state >= TcpState::kFinWait2) {
-        from.state = to.state = TcpState::kClosed;
-        return TcpVerdict::kReopened;
+    if ((flags & (kSyn | kAckFlag)) == kSyn) {
+        if (from.state >= TcpState::kFinWait2 && to.state >= TcpState::kFinWait2) {
+            from.state = to.state = TcpState::kClosed;
+            return TcpVerdict::kReopened;
+        }
+        if (from.state <= TcpState::kSynSent) {
+            from.state = TcpState::kSynSent;
+            timeout = Timeout::kTcpSynSent;
+            refreshed = true;
+            return TcpVerdict::kStillNew;
+        }
     }
 
     std::uint8_t from_scale = 0, to_scale = 0;

@@ -50,7 +50,8 @@ struct TcpSegment {
 TcpSegment read_segment(const std::uint8_t* header, std::uint32_t header_bytes,
                         std::uint32_t payload) noexcept;
 
-enum class TcpVerdict : std::uint8_t { kValid, kInvalid, kReopened };
+/// kStillNew: a SYN from a side that has sent nothing else; the connection goes on as new.
+enum class TcpVerdict : std::uint8_t { kValid, kStillNew, kInvalid, kReopened };
 
 /// May this segment begin a connection: its flags make sense, and it is no SYN with ACK.
 bool tcp_may_begin(std::uint16_t flags) noexcept;

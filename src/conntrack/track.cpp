@@ -19,6 +19,9 @@ TcpSegment segment_of(const Probe& probe) {
     return read_segment(probe.l4, header, probe.l4_total > header ? probe.l4_total - header : 0);
 }
 
+/// A packet loses so many races for its connection before it goes on without one.
+constexpr unsigned kMaxRaces = 16;
+
 /// Moves the phase on, unless somebody else has moved it further.
 void set_phase(Conn& conn, Phase phase) noexcept {
     std::uint32_t state = conn.state.load(std::memory_order_relaxed);
@@ -83,6 +86,8 @@ Tracker::Update Tracker::update(Conn& conn, const Probe& probe, bool reply, std:
         switch (verdict) {
             case TcpVerdict::kValid:
                 return Update::kValid;
+            case TcpVerdict::kStillNew:
+                return Update::kStillNew;
             case TcpVerdict::kInvalid:
                 return Update::kInvalid;
             case TcpVerdict::kReopened:
@@ -109,6 +114,7 @@ void Tracker::begin_protocol(Conn& conn, const Probe& probe, std::uint64_t now_m
         timeout = Timeout::kTcpSynSent;
     }
     conn.expires_ms.store(0, std::memory_order_relaxed);
+    conn.began_ms = now_ms;
     expire_in(conn, timeout, now_ms);
 }
 
@@ -189,6 +195,15 @@ void Tracker::describe(Conn& conn, Ref ref, const Request& request, Outcome& out
     outcome.tuple = key_of(conn, ref, 0);
 }
 
+/// A packet of a control connection: once.
+void Tracker::look_into(Conn& conn, const Probe& probe, const Request& request, Attachment& a,
+                        std::uint64_t now_ms, Outcome& outcome) noexcept {
+    outcome.controls = true;
+    if (request.leave_text || a.helped || a.related || (a.state & kInv)) return;
+    a.helped = true;
+    help(conn, a.ref, probe, a.reply, now_ms, outcome);
+}
+
 void Tracker::track(Local& local, const Probe& probe, const Request& request, Attachment& a,
                     std::uint64_t now_ms, Outcome& outcome) noexcept {
     outcome.mark = 0;
@@ -196,20 +211,25 @@ void Tracker::track(Local& local, const Probe& probe, const Request& request, At
     outcome.has_tuple = outcome.no_translation_left = false;
     outcome.rewrite.kind = Rewrite::Kind::kNone;
     outcome.rewrite.inner = false;
+    outcome.controls = false;
+    outcome.text_removed = 0;
+    outcome.seq_delta = outcome.ack_delta = 0;
     if (a.ref != kNoRef && a.zone == request.zone && !request.force && alive(at(a.ref), now_ms)) {
         // This packet has been here before, for this zone.
+        if (__builtin_expect(at(a.ref).helper != 0, 0) && probe.valid)
+            look_into(at(a.ref), probe, request, a, now_ms, outcome);
         if (request.nat) translate(at(a.ref), a.ref, a, outcome.rewrite);
         describe(at(a.ref), a.ref, request, outcome);
         outcome.state = a.state;
         return;
     }
     if (a.zone != request.zone) a.state = 0;
-    a = {kNoRef, request.zone, a.state, false, false};
+    a = {kNoRef, request.zone, a.state, false, false, false};
     if (!probe.valid) {
         outcome.state = a.state = kInv | kTrk;
         return;
     }
-    for (;;) {
+    for (unsigned tries = 0;; ++tries) {
         a.ref = find(probe.key, probe.hash, now_ms, a.reply);
         if (a.ref != kNoRef && request.force && a.reply) {  // the other way round from now on
             end(at(a.ref));
@@ -217,6 +237,8 @@ void Tracker::track(Local& local, const Probe& probe, const Request& request, At
         }
         if (a.ref != kNoRef) {
             if (track_known(at(a.ref), probe, a, now_ms)) {
+                if (__builtin_expect(at(a.ref).helper != 0, 0))
+                    look_into(at(a.ref), probe, request, a, now_ms, outcome);
                 if (request.nat) translate(at(a.ref), a.ref, a, outcome.rewrite);
                 break;
             }
@@ -228,13 +250,22 @@ void Tracker::track(Local& local, const Probe& probe, const Request& request, At
             break;
         }
         a.state = kNew;
+        Expectation expectation;
+        const bool expected =
+            __builtin_expect(!expectations_.empty(), 0) && expectations_.find(probe.key, now_ms, expectation);
+        if (expected) a.state |= kRel;
         if (!request.commit) break;
-        const Created created = create(local, probe, request, now_ms, a.ref);
-        if (created == Created::kThere) {  // another thread was faster
+        const Created created =
+            create(local, probe, request, expected ? &expectation : nullptr, now_ms, a.ref);
+        if (created == Created::kThere && tries < kMaxRaces) {  // another thread was faster
             a.state = 0;
             continue;
         }
-        if (created == Created::kYes && request.nat) translate(at(a.ref), a.ref, a, outcome.rewrite);
+        if (created == Created::kYes) {
+            if (expected) expectations_.remove(probe.key);
+            if (request.nat) translate(at(a.ref), a.ref, a, outcome.rewrite);
+            if (at(a.ref).helper != 0) look_into(at(a.ref), probe, request, a, now_ms, outcome);
+        }
         outcome.no_translation_left = created == Created::kNoTranslation;
         break;
     }

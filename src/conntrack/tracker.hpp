@@ -21,6 +21,9 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "conntrack/expect.hpp"
+#include "conntrack/ftp.hpp"
+#include "conntrack/nat_spec.hpp"
 #include "conntrack/pool.hpp"
 #include "conntrack/probe.hpp"
 #include "conntrack/table.hpp"
@@ -35,21 +38,14 @@ inline constexpr std::uint8_t kNew = 1, kEst = 2, kRel = 4, kRpl = 8, kInv = 16,
                               kDnat = 128;
 }
 
-/// nat(src=...) or nat(dst=...).
-struct NatSpec {
-    bool src = true;  ///< else dst
-    bool has_address = false, v6 = false;
-    bool persistent = false, random = false;
-    U128 min, max;                             ///< addresses, inclusive
-    std::uint16_t port_min = 0, port_max = 0;  ///< 0: the packet's own if it is free
-};
-
 /// What one ct() action asks for.
 struct Request {
     std::uint16_t zone = 0;
     bool commit = false, force = false;
     bool nat = false;               ///< translate what has a translation
     const NatSpec* spec = nullptr;  ///< and give one to a new connection
+    std::uint8_t helper = 0;        ///< kHelperFtp, kHelperTftp: what a new connection is
+    bool leave_text = false;        ///< not to look into packets of control connections: somebody else will
     std::uint32_t mark = 0, mark_mask = 0;
     U128 label, label_mask;
 };
@@ -60,6 +56,7 @@ struct Attachment {
     std::uint16_t zone = 0;
     std::uint8_t state = 0;  ///< ct_state
     bool reply = false, related = false;
+    bool helped = false;  ///< its text was looked at
 };
 
 /// New addresses for a packet.
@@ -82,6 +79,14 @@ struct Outcome {
     bool no_translation_left = false;  ///< the packet is to be dropped
     Key tuple;                         ///< original direction of its connection; of ICMP: as Key has it
     Rewrite rewrite;
+    bool controls = false;  ///< of a control connection
+    // Control connections: text of the packet to be replaced, offset from the transport header on; and what
+    // is to be added to its sequence and acknowledgement number.
+    std::uint32_t text_offset = 0;
+    std::uint16_t text_removed = 0;  ///< 0: none
+    std::uint8_t text_size = 0;
+    std::int32_t seq_delta = 0, ack_delta = 0;
+    std::array<char, kFtpTextBytes> text;
 };
 
 /// A thread's share: numbers in stock, and counters.
@@ -99,7 +104,11 @@ struct Entry {
     U128 label;
     TcpPeer peer[2];
     std::uint8_t nat = 0;
+    std::uint64_t began_ms = 0;
 };
+
+/// What the sweep tells: a connection was seen for the first time, or is over.
+enum class ConnEvent : std::uint8_t { kNew, kExpired, kEnded };
 
 /// Which connections a flush means: parts of a tuple that are given must be equal.
 struct TupleFilter {
@@ -133,6 +142,9 @@ class Tracker {
     /// Looks at up to `limit` records: removes what has expired or was flushed, frees what nobody can refer
     /// to any more. True: something is left to free, call again soon.
     bool sweep(Rcu& rcu, std::uint64_t now_ms, std::uint32_t limit);
+    /// Who is told of connections by sweep(): each is announced, and each that was is ended, some time after.
+    /// Costs the threads that track nothing. Null: nobody.
+    void on_event(std::function<void(ConnEvent, const Entry&)> told) { told_ = std::move(told); }
     void flush_all();
     void flush_zone(std::uint16_t zone);
     /// Ends the connections whose original and reply direction match; how many.
@@ -200,17 +212,34 @@ class Tracker {
 
     // create.cpp
     enum class Created : std::uint8_t { kYes, kThere, kFull, kNoTranslation };
-    Created create(Local& local, const Probe& probe, const Request& request, std::uint64_t now_ms,
-                   Ref& ref) noexcept;
+    Created create(Local& local, const Probe& probe, const Request& request, const Expectation* expected,
+                   std::uint64_t now_ms, Ref& ref) noexcept;
     bool claim_zone(std::uint16_t zone, std::uint32_t& generation) noexcept;
     void release_zone(std::uint16_t zone, std::uint32_t generation) noexcept;
     enum class Entered : std::uint8_t { kYes, kThere, kReplyTaken, kNoRoom };
-    Entered enter(Ref ref, Conn& conn, const Key& original, const Key& reply, std::uint64_t now_ms) noexcept;
+    /// both: look-ups find it by either key; else by the original one only.
+    Entered enter(Ref ref, Conn& conn, const Key& original, const Key& reply, std::uint64_t now_ms,
+                  bool both = true) noexcept;
     Entered enter_translated(Local& local, Ref ref, Conn& conn, const Key& original, const NatSpec& spec,
                              std::uint64_t now_ms) noexcept;
 
+    void look_into(Conn& conn, const Probe& probe, const Request& request, Attachment& a,
+                   std::uint64_t now_ms, Outcome& outcome) noexcept;
+    // helper.cpp
+    void help(Conn& conn, Ref ref, const Probe& probe, bool from_server, std::uint64_t now_ms,
+              Outcome& outcome) noexcept;
+    void announce(Conn& conn, const Key& original, const Key& reply, const FtpAddress& found,
+                  std::uint32_t header, bool from_server, Expectation& e, std::uint64_t now_ms,
+                  Outcome& outcome) noexcept;
+    std::uint16_t expect_from_server(const Key& original, const Key& reply, std::uint16_t port,
+                                     std::uint16_t wanted, Expectation& e, std::uint64_t now_ms) noexcept;
+    void expect_from_client(const Key& original, const Key& reply, std::uint16_t port, Expectation& e,
+                            std::uint64_t now_ms) noexcept;
+
     Table table_;
     Pool v4_, v6_;
+    Expectations expectations_;
+    Shifts shifts_;
     Reservation zone_memory_;
     Zone* zones_ = nullptr;
     std::uint32_t capacity_ = 0;
@@ -228,6 +257,9 @@ class Tracker {
     std::uint32_t sweep_pool(Pool& pool, Ref family, std::uint32_t& next, std::uint64_t now_ms,
                              std::uint32_t limit, std::vector<Ref>& freed);
     std::uint32_t next_v4_ = 1, next_v6_ = 1;
+    Entry entry_of(Conn& conn, Ref ref, std::uint64_t now_ms) const;
+    void tell(ConnEvent event, Conn& conn, Ref ref, std::uint64_t now_ms) const;
+    std::function<void(ConnEvent, const Entry&)> told_;
     std::vector<Batch> waiting_;
     Lot control_v4_, control_v6_;
 };

@@ -47,7 +47,9 @@ OvsdbSession::Options database_options(const Reconciler::Options& options) {
         {"is_connected", "role", "status"}};
     db.tables["Flow_Table"] = {{"name", "flow_limit", "overflow_policy", "groups", "prefixes"}, {}};
     db.tables["SSL"] = {{"private_key", "certificate", "ca_cert", "bootstrap_ca_cert"}, {}};
-    db.tables["Datapath"] = {{"ct_zones"}, {}};
+    db.tables["Datapath"] = {{"ct_zones"}, {"capabilities"}};
+    db.tables["CT_Zone"] = {{"timeout_policy"}, {}};
+    db.tables["CT_Timeout_Policy"] = {{"timeouts"}, {}};
     return db;
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "control/reconcile_ct.hpp"
 #include "control/reconcile_parse.hpp"
 #include "flow/match_text.hpp"
 
@@ -373,9 +374,7 @@ SwitchConfig read_switch_config(const TableLookup& tables, const std::string& ru
     }
     config.shortcuts = parse_flag(root["other_config"].get("kernel-shortcuts"), true);
     config.flow_restore_wait = parse_flag(root["other_config"].get("flow-restore-wait"), false);
-    for (const auto& [uuid, datapath] : tables("Datapath")) {
-        if (!datapath["ct_zones"].empty()) notices.no_effect("Datapath ct_zones");
-    }
+    config.connections = read_connection_config(tables, notices);
     std::set<std::string> names;
     for (const Uuid& id : root["bridges"].as_uuids()) {
         const Row* row = find(tables, "Bridge", id);

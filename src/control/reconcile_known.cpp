@@ -38,6 +38,7 @@ constexpr KnownKey kKnown[] = {
     {kRoot, "pmd-maxsleep", kEffective},
     {kRoot, "kernel-shortcuts", kEffective},
     {kRoot, "sluice-busy-poll", kEffective},
+    {kRoot, "sluice-ct-events", kEffective},
     {kRoot, "enable-statistics", kEffective},
     {kRoot, "flow-limit", kNoEffect},
     {kRoot, "max-idle", kNoEffect},

@@ -23,6 +23,37 @@ using ovsdb::Datum;
 const char* const kInterfaceState[] = {"mac_in_use", "mtu",        "ifindex", "admin_state",
                                        "link_state", "link_speed", "duplex",  "link_resets"};
 
+/// Datapath:capabilities (ovs-vswitchd.conf.db(5)): what programs may use here.
+const std::map<std::string, std::string> kCapabilities = {
+    {"add_mpls", "true"},
+    {"check_pkt_len", "true"},
+    {"clone", "true"},
+    {"ct_clear", "true"},
+    {"ct_eventmask", "false"},
+    {"ct_flush", "true"},
+    {"ct_label", "true"},
+    {"ct_mark", "true"},
+    {"ct_orig_tuple", "true"},
+    {"ct_orig_tuple6", "true"},
+    {"ct_state", "true"},
+    {"ct_state_nat", "true"},
+    {"ct_timeout", "true"},
+    {"ct_zero_snat", "true"},
+    {"ct_zone", "true"},
+    {"explicit_drop_action", "true"},
+    {"lb_output_action", "false"},
+    {"masked_set_action", "true"},
+    {"max_hash_alg", "1"},
+    {"max_mpls_depth", "3"},
+    {"max_vlan_headers", "2"},
+    {"nd_ext", "true"},
+    {"recirc", "true"},
+    {"sample_nesting", "false"},
+    {"tnl_push_pop", "false"},
+    {"trunc", "true"},
+    {"ufid", "true"},
+};
+
 std::int64_t to_signed(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
 }
@@ -70,6 +101,8 @@ void StatusWriter::write_root() {
     set("datapath_types", Datum::string_set(datapaths));
     set("dpdk_initialized", Datum::boolean(eal_running()));
     if (eal_running()) set("dpdk_version", Datum::string(eal_info().version));
+    for (const auto& [datapath, row] : database_.table("Datapath"))
+        database_.set("Datapath", datapath, "capabilities", Datum::string_map(kCapabilities));
     if ((*root)["ovs_version"].empty()) set("ovs_version", Datum::string(kCompatibleVersion));
 }
 

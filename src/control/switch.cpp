@@ -30,9 +30,6 @@ constexpr std::int64_t kRefreshMs = 500;      // device state; OpenFlow port-sta
 constexpr std::int64_t kIdleTickMs = 200;     // RCU reclaim when nobody waits for it
 constexpr std::int64_t kBusyTickMs = 1;       // ... when a port or a reply waits
 constexpr std::int64_t kLinkDebounceMs = 10;  // a burst of link events gives one refresh
-constexpr std::int64_t kSweepMs = 100, kIdleSweepMs = 1000;  // connections: if there are any, if not
-constexpr std::uint32_t kLeastSwept = 4096,
-                        kSweepShare = 32;  // records a sweep: so many, or this part of all
 constexpr std::int64_t kShortcutMs = 500;
 constexpr std::int64_t kBeatMs = 200;
 constexpr std::int64_t kLateMs = 1000;  // OVS's limit for "unreasonably long"
@@ -114,6 +111,7 @@ void Switch::apply_now() {
     if (!config_.flow_restore_wait) holding_ = false;
     datapath_->set_vlan_limit(config_.vlan_limit);
     configure_workers();
+    configure_connections();
     remove_unwanted();
     add_bridges();
     for (auto& [name, owner] : bridges_)
@@ -285,37 +283,6 @@ void Switch::tend_shortcuts() {
     Shortcuts* shortcuts = Shortcuts::get();
     if (shortcuts && shortcuts->take_failure())
         kLog.warn("flows take no shortcuts through the kernel any more: {}", Shortcuts::reason());
-}
-
-void Switch::sweep_connections() {
-    conntrack::Tracker& tracker = datapath_->tracker();
-    const std::uint32_t records = tracker.records();
-    if (records != 0) {
-        tracker.sweep(datapath_->rcu(), static_cast<std::uint64_t>(clock::now_ms()),
-                      std::max(kLeastSwept, records / kSweepShare));
-    }
-    sweep_timer_ = loop_.after(
-        records != 0 ? kSweepMs : kIdleSweepMs, [this] { sweep_connections(); }, TimeBase::kMachine);
-}
-
-void Switch::flush_connections(const openflow::CtFlush& request) {
-    const auto filter_of = [&](const openflow::CtTuple& tuple) {
-        conntrack::TupleFilter filter;
-        filter.src = tuple.source;
-        filter.dst = tuple.target;
-        filter.sport = tuple.icmp_id ? tuple.icmp_id : tuple.source_port;
-        filter.dport = tuple.target_port;
-        filter.icmp_type = tuple.icmp_type;
-        filter.icmp_code = tuple.icmp_code;
-        if (request.ip_proto != 0) filter.proto = request.ip_proto;
-        return filter;
-    };
-    conntrack::Tracker& tracker = datapath_->tracker();
-    const openflow::CtTuple none;
-    if (request.zone && request.ip_proto == 0 && request.original == none && request.reply == none)
-        return tracker.flush_zone(*request.zone);
-    tracker.flush(request.zone, filter_of(request.original), filter_of(request.reply),
-                  static_cast<std::uint64_t>(clock::now_ms()));
 }
 
 void Switch::schedule_tick(std::int64_t delay_ms) {

@@ -18,12 +18,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/event_loop.hpp"
 #include "bridge/bridge.hpp"
+#include "control/connection_log.hpp"
 #include "control/of_service.hpp"
 #include "control/switch_config.hpp"
 #include "pipeline/datapath.hpp"
@@ -136,6 +138,9 @@ class Switch {
     std::size_t drain();
     void tick();
     void tend_shortcuts();
+    // switch_connections.cpp
+    void configure_connections();
+    std::uint8_t policy_number(const conntrack::TimeoutPolicy& policy);
     void sweep_connections();
     void flush_connections(const openflow::CtFlush& request);
     void schedule_tick(std::int64_t delay_ms);
@@ -150,6 +155,9 @@ class Switch {
     std::vector<DyingPort> dying_ports_;
     std::vector<DyingBridge> dying_bridges_;
     worker::WorkerSettings workers_applied_;
+    std::map<std::uint8_t, conntrack::TimeoutPolicy> policies_;  ///< by number in the tracker
+    std::set<std::uint16_t> policy_zones_;                       ///< that have one
+    ConnectionLog connection_log_;
     bool workers_ready_ = false;
     bool holding_ = true;  ///< flow-restore-wait still holds (or nothing was applied yet)
     bool unsettled_ = false;

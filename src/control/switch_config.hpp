@@ -12,6 +12,7 @@
 #include "base/types.hpp"
 #include "bridge/bridge.hpp"
 #include "bridge/flow_tables.hpp"
+#include "conntrack/timeouts.hpp"
 #include "control/of_service.hpp"
 #include "pipeline/fdb.hpp"
 #include "port/port.hpp"
@@ -44,9 +45,16 @@ struct BridgeConfig {
     std::map<std::uint8_t, bridge::TableSettings> tables;  ///< Bridge:flow_tables
 };
 
+/// Connection tracking.
+struct ConnectionConfig {
+    std::map<std::uint16_t, conntrack::TimeoutPolicy> zones;  ///< those with timeouts of their own
+    std::string event_file;                                   ///< absolute path; "": no events
+};
+
 struct SwitchConfig {
     std::vector<BridgeConfig> bridges;
     worker::WorkerSettings workers;
+    ConnectionConfig connections;
     unsigned vlan_limit = 1;         ///< VLAN tags that are parsed as such: 1 or 2
     bool shortcuts = true;           ///< flows between kernel interfaces may bypass the workers
     bool flow_restore_wait = false;  ///< true: nothing is received until it becomes false, for good

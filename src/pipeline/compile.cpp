@@ -331,7 +331,7 @@ class Compiler {
     }
     Result<void> operator()(const NatAction&) { return unsupported("nat"); }
     Result<void> operator()(const CtAction& a) {
-        if (a.alg != 0) return unsupported("ct: alg=");
+        if (a.alg != 0 && a.alg != 21 && a.alg != 69) return unsupported("ct: alg=");
         auto plan = plan_ct(a);
         if (!plan) return plan.error();
         Op& op = add(OpCode::kCt);

@@ -22,14 +22,6 @@ namespace {
 
 using Translation = conntrack::Rewrite;
 
-classify::WordSet ct_words() {
-    classify::WordSet words;
-    for (const FieldLoc loc : {key::kCtState, key::kCtMark, key::kCtLabel, key::kCtSrc, key::kCtTpSrc,
-                               key::kCtIpv6Src, key::kCtIpv6Dst})
-        words.add(loc);
-    return words;
-}
-
 /// The packet as the tracker wants it.
 conntrack::Datagram datagram_of(const PacketSet& set, unsigned i) noexcept {
     conntrack::Datagram d;
@@ -165,8 +157,62 @@ void Executor::Impl::run_fork_end(PacketSet& set, PacketSet& copies, Path& path)
     }
 }
 
-/// Tracks each packet of the group; those that are to be dropped leave it. Sets the ct fields.
-void Executor::Impl::track(PacketSet& set, Group& group, Path& path, const CtPlan& plan) noexcept {
+/// A packet of which a ct action was carried out before its walk began.
+void Executor::Impl::recall(PacketSet& set, unsigned i) noexcept {
+    Carried& before = carried[key_slot[i]];
+    if (before.used >= before.count) return;
+    const conntrack::Attachment& next = before.of[before.used];
+    // The second action in a zone finds what the first one left.
+    const bool same = before.used != 0 && next.ref == set.ct[i].ref && next.zone == set.ct[i].zone;
+    ++before.used;
+    if (!same) set.ct[i] = next;
+}
+
+/// The verdict of packet i so far ends here; the next one begins, for packets of which the tracker says the
+/// same.
+void Executor::Impl::note_split(PacketSet& set, unsigned i, const CtPlan& plan, std::uint16_t zone) noexcept {
+    Journal& journal = journals[i];
+    FlowCache::Key& key = cache_keys[key_slot[i]];
+    const std::uint64_t packet_class = key.word[0] & ~(std::uint64_t{1} << 63);
+    if (journal.bad || journal.translated || journal.step_count != 0 || journal.out != PortIndex::kNone ||
+        !plan.is_constant() || recording_cache->shape().reads_ct_tuple ||
+        (packet_class & ~std::uint64_t{0xff000000}) != kPlainClass || !is_plain_protocol(packet_class)) {
+        journal.bad = true;
+        return;
+    }
+    journal.ct = &plan;
+    journal.ct_zone = zone;
+    journal.reason = DropReason::kActionDrop;
+    const Verdict* verdict = recording_cache->insert(key, journal);
+    journal.begin();
+    if (!verdict) {
+        journal.bad = true;
+        return;
+    }
+    journal.parent = verdict->serial;
+    const auto& word = set.key[i].word;
+    recording_cache->make_ct_key(word.data(), &word[KeyShape::kFirstCtWord], packet_class, verdict->serial,
+                                 key.in_port, key);
+}
+
+/// Takes a ct action down that decides nothing.
+void Executor::Impl::note_track(const Group& group, const CtPlan& plan, const std::uint16_t* zones) noexcept {
+    for (unsigned g = 0; g < group.count; ++g) {
+        Journal& journal = journals[group.index[g]];
+        if (!plan.is_constant() || journal.out != PortIndex::kNone) {
+            journal.bad = true;
+            continue;
+        }
+        journal.translated |= plan.nat;
+        journal.add_step(
+            {StepKind::kTrack, HeaderPart::kNone, {}, zones[g], reinterpret_cast<std::uintptr_t>(&plan), 0});
+    }
+}
+
+/// Tracks each packet of the group; those that are to be dropped leave it. Sets the ct fields. splits: what
+/// follows depends on what they are.
+void Executor::Impl::track(PacketSet& set, Group& group, Path& path, const CtPlan& plan,
+                           bool splits) noexcept {
     conntrack::Tracker& tracker = dp.tracker();
     conntrack::Probe probes[kMaxBurst];
     conntrack::Request request;
@@ -183,6 +229,7 @@ void Executor::Impl::track(PacketSet& set, Group& group, Path& path, const CtPla
     for (unsigned g = 0; g < group.count; ++g) {
         if (probes[g].valid) tracker.prefetch_conn(probes[g]);
     }
+    if (recording == &set && !splits) note_track(group, plan, zones);
     conntrack::Outcome outcome;
     unsigned kept = 0;
     for (unsigned g = 0; g < group.count; ++g) {
@@ -190,30 +237,39 @@ void Executor::Impl::track(PacketSet& set, Group& group, Path& path, const CtPla
         FlowKey& packet = set.key[i];
         if (!plan.writes.empty()) plan.request_for(packet, request);
         request.zone = zones[g];
+        if (__builtin_expect(carrying != 0, 0) && carrying_set == &set && (carrying >> i & 1)) recall(set, i);
         tracker.track(ct_local, probes[g], request, set.ct[i], now_ms, outcome);
         if (__builtin_expect(outcome.no_translation_left, 0)) {
             set.done |= 1U << i, set.exited |= 1U << i;
             set.reason[i] = DropReason::kNatExhausted;
+            if (recording == &set) journals[i].bad = true;
             continue;
         }
         if (outcome.rewrite.kind != Translation::Kind::kNone) apply(set, i, probes[g], outcome.rewrite);
+        if (__builtin_expect(outcome.controls, 0) && !edit_text(set, i, outcome)) {
+            set.done |= 1U << i, set.exited |= 1U << i;
+            set.reason[i] = DropReason::kNoMemory;
+            if (recording == &set) journals[i].bad = true;
+            continue;
+        }
+        if (outcome.controls && recording == &set) journals[i].bad = true;
         packet.set(key::kCtState, outcome.state);
         packet.set(key::kCtZone, request.zone);
         packet.set(key::kCtMark, outcome.mark);
         packet.set_wide(key::kCtLabel, outcome.label);
         write_tuple(packet, outcome.has_tuple ? outcome.tuple : conntrack::Key{});
+        if (recording == &set && splits) note_split(set, i, plan, request.zone);
         group.index[kept++] = static_cast<std::uint8_t>(i);
     }
     group.count = static_cast<std::uint8_t>(kept);
-    const classify::WordSet words = ct_words();
     for (unsigned n = 0; n < 2; ++n)
-        path.uniform.bits[n] &= ~words.bits[n];
+        path.uniform.bits[n] &= ~kCtFieldWords.bits[n];
 }
 
 void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept {
     const CtPlan& plan = *op.ct;
     ensure_parsed(set, group, path, Parsed::kAll);
-    classify::WordSet words = ct_words();
+    classify::WordSet words = kCtFieldWords;
     if (plan.zone_bits != 0) words.add(plan.zone_source);
     for (const CtPlan::Write& write : plan.writes) {
         if (write.bits != 0) words.add(write.source);
@@ -221,17 +277,21 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
     prepare(set, group, path, words);
     if (trace) return trace_ct(set, group, path, op);
     if (plan.nat) flush_pending(set, group);
-    track(set, group, path, plan);
+    // Each of the two ways of a fork runs the action set that there is by now.
+    const bool alone = std::all_of(group.index, group.index + group.count,
+                                   [&](unsigned i) { return set.action_set[i] == 0; });
+    const bool in_place = path.tail && alone && !path.in_action_set;
+    if (recording == &set && op.table != 0xff && !in_place) {
+        for (unsigned g = 0; g < group.count; ++g)
+            journals[group.index[g]].bad = true;
+    }
+    track(set, group, path, plan, op.table != 0xff);
     if (group.count > 0 && op.table != 0xff) {
         if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
         if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);
         const bool packet_out = std::exchange(path.in_packet_out, false);
         const std::uint8_t here = path.table;
         ++path.depth;
-        // Each of the two runs the action set that there is by now.
-        const bool alone = std::all_of(group.index, group.index + group.count,
-                                       [&](unsigned i) { return set.action_set[i] == 0; });
-        const bool in_place = path.tail && alone && !path.in_action_set;
         if (in_place) {
             run_table(set, group, path, op.table, Entry::kGoto);
         } else {

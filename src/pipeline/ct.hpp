@@ -13,9 +13,12 @@
 
 namespace sluice::pipeline {
 
+struct PacketSet;
+
 struct CtPlan {
     bool commit = false, force = false;
     bool nat = false;
+    std::uint8_t helper = 0;                 ///< conntrack::kHelperFtp, kHelperTftp
     std::optional<conntrack::NatSpec> spec;  ///< nat(src=...) or nat(dst=...)
     std::uint16_t zone = 0;                  ///< if zone_bits is 0
     FieldLoc zone_source{};
@@ -30,9 +33,15 @@ struct CtPlan {
     };
     std::vector<Write> writes;
 
+    /// It asks the same of all packets of a zone, and asking twice changes nothing.
+    bool is_constant() const noexcept;
     /// What the action asks for of one packet.
     void request_for(const FlowKey& key, conntrack::Request& request) const noexcept;
 };
+
+/// Changes text and sequence numbers of a packet of a control connection as `outcome` says, with lengths and
+/// checksums. False: there is no room in its buffer.
+bool edit_text(PacketSet& set, unsigned i, const conntrack::Outcome& outcome) noexcept;
 
 /// Fails with ENOTSUP for what can't be executed.
 Result<CtPlan> plan_ct(const CtAction& action);

@@ -32,6 +32,9 @@ Result<CtPlan> plan_ct(const CtAction& action) {
     CtPlan plan;
     plan.commit = action.commit;
     plan.force = action.force;
+    plan.helper = action.alg == 21   ? conntrack::kHelperFtp
+                  : action.alg == 69 ? conntrack::kHelperTftp
+                                     : std::uint8_t{0};
     plan.zone = action.zone_immediate;
     if (action.zone_source) {
         plan.zone_source = field_info(action.zone_source->field).loc;
@@ -60,9 +63,18 @@ Result<CtPlan> plan_ct(const CtAction& action) {
     return plan;
 }
 
+bool CtPlan::is_constant() const noexcept {
+    if (force || helper != 0) return false;
+    for (const Write& write : writes) {
+        if (write.bits != 0) return false;
+    }
+    return true;
+}
+
 void CtPlan::request_for(const FlowKey& packet, conntrack::Request& request) const noexcept {
     request.commit = commit;
     request.force = force;
+    request.helper = helper;
     request.nat = nat;
     request.spec = spec ? &*spec : nullptr;
     request.zone = zone_bits == 0

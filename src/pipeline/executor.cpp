@@ -277,6 +277,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         return;
     }
     FlowCache* cache = cache_of(*bridge);
+    walk_only = carrying = 0;
     if (cache) {
         count = run_hits(*cache, *ingress, packets, count, crossed);
         if (count == 0) return;
@@ -290,6 +291,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         for (unsigned i = 0; i < set.count; ++i)
             set.queue[i] = output_queue(set.packet[i]);
     }
+    carrying_set = &set;
     if (trace) trace->enter_bridge(bridge->index, set.key[0], crossed);
     if (set.count > 0) {
         Group group;
@@ -314,6 +316,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         finish(set, path);
         if (recording) keep_recorded(set, *cache);
         recording = nullptr;
+        carrying = 0;
     }
     pop_set();
     stages.enter(Stage::kKnown);

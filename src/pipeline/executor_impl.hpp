@@ -104,6 +104,15 @@ struct Executor::Impl {
     unsigned run_hits(FlowCache& cache, const PortEntry& ingress, Packet** packets, unsigned count,
                       unsigned crossed) noexcept;
 
+    // ct_hits.cpp: the same for packets (bits) whose verdict has a ct action
+    struct CtRun;
+    void run_ct_hits(CtRun& run) noexcept;
+    void track_plain(CtRun& run, std::uint32_t which) noexcept;
+    std::uint32_t look_behind(CtRun& run, std::uint32_t which) noexcept;
+    void note_in(CtRun& run, unsigned n, Verdict& verdict) noexcept;
+    void hold_back(CtRun& run, unsigned n, bool record) noexcept;
+    void send_hit(Packet* packet, const Verdict& verdict, unsigned crossed) noexcept;
+
     // replay.cpp: the flow cache
     FlowCache* cache_of(const Topology::Bridge& bridge) noexcept;
     void settle_counts() noexcept;
@@ -183,7 +192,10 @@ struct Executor::Impl {
 
     // ct.cpp
     void ct_op(PacketSet& set, Group& group, Path& path, const Op& op) noexcept;
-    void track(PacketSet& set, Group& group, Path& path, const CtPlan& plan) noexcept;
+    void track(PacketSet& set, Group& group, Path& path, const CtPlan& plan, bool splits) noexcept;
+    void recall(PacketSet& set, unsigned i) noexcept;
+    void note_track(const Group& group, const CtPlan& plan, const std::uint16_t* zones) noexcept;
+    void note_split(PacketSet& set, unsigned i, const CtPlan& plan, std::uint16_t zone) noexcept;
     // trace_ct.cpp
     void trace_ct(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
     void run_fork(const TraceFork& fork, Packet* packet) noexcept;
@@ -311,6 +323,17 @@ struct Executor::Impl {
     FlowCache::Key cache_keys[kMaxBurst];
     std::uint8_t key_slot[kMaxBurst] = {};  ///< by index in the set: where in cache_keys its key is
     std::uint32_t key_missed = 0;           ///< bit i of the set: looked up already, without success
+    std::uint32_t walk_only = 0;            ///< and these are not to be looked up or kept
+    /// What ct actions have said already of packets that walk after all, by key slot.
+    static constexpr unsigned kMaxCarried = 4;
+    struct Carried {
+        std::uint8_t count = 0, used = 0;
+        conntrack::Attachment of[kMaxCarried];
+    };
+    Carried carried[kMaxBurst];
+    std::uint32_t carrying = 0;  ///< bit i of the set
+    const PacketSet* carrying_set = nullptr;
+    FlowCache* recording_cache = nullptr;
     const PacketSet* recording = nullptr;
     std::uint32_t recorded = 0;  ///< bit i: packet i of `recording` has a journal
 

@@ -130,7 +130,9 @@ bool FlowCache::begin(const Program& program, Version version, std::uint64_t top
     if (__builtin_expect(shape.serial != shape_.serial, 0)) {
         shape_ = shape;
         if (shape.reads_headers) {
-            const std::size_t raw = offsetof(Entry, key) + (std::size_t{shape.count} + 1) * 8;
+            const unsigned behind = shape.ct_count == 0 ? 0 : shape.count_ipv4 + shape.ct_count + 1U;
+            const std::size_t raw =
+                offsetof(Entry, key) + (std::size_t{std::max<unsigned>(shape.count, behind)} + 1) * 8;
             auto memory =
                 make_memory(std::min(kMinEntries, max_entries_), raw <= 32 ? 32 : (raw + 63) / 64 * 64);
             if (memory) {
@@ -169,22 +171,26 @@ void FlowCache::drop(Bucket& bucket, unsigned way) noexcept {
     memory_->free.push_back(index);  // within the capacity it was made with
 }
 
-void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
+const Verdict* FlowCache::insert(const Key& key, const Journal& journal) noexcept {
+    // Full memory is exchanged before anything is taken from it.
+    if (is_full() && capacity_ < max_entries_ && reused_) ask_for_more();
     Bucket* bucket = &buckets_[key.hash & bucket_mask_];
+    // First the new one: if it equals an old one, that lives on, and so do those that continue it.
+    Verdict* verdict = verdicts_.acquire(journal);
+    if (!verdict) return nullptr;
     // A burst may hold a flow twice.
     for (unsigned found = match_tags(bucket->tag, tag_of(key.hash)); found != 0; found &= found - 1) {
         const auto way = static_cast<unsigned>(__builtin_ctz(found));
         if (same(entry(bucket->index[way]), key)) drop(*bucket, way);
     }
-    if (is_full() && capacity_ < max_entries_ && reused_) {
-        ask_for_more();
-        bucket = &buckets_[key.hash & bucket_mask_];
-    }
     unsigned empty = match_tags(bucket->tag, 0);
     if (empty == 0 || is_full()) {
         // One of the bucket's own makes room: a stale one, else any.
         const unsigned occupied = ~empty & 0xff;
-        if (occupied == 0) return;
+        if (occupied == 0) {
+            verdicts_.release(verdict);
+            return nullptr;
+        }
         unsigned victim = static_cast<unsigned>(__builtin_ctz(occupied));
         const auto start = static_cast<unsigned>(key.hash >> 40 & 7);
         for (unsigned n = 0; n < 8; ++n) {
@@ -196,8 +202,6 @@ void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
         drop(*bucket, victim);
         empty = 1U << victim;
     }
-    Verdict* verdict = verdicts_.acquire(journal);
-    if (!verdict) return;
     const auto way = static_cast<unsigned>(__builtin_ctz(empty));
     const std::uint32_t index = memory_->free.back();
     memory_->free.pop_back();
@@ -209,6 +213,7 @@ void FlowCache::insert(const Key& key, const Journal& journal) noexcept {
     bucket->tag[way] = tag_of(key.hash);
     bucket->index[way] = index;
     ++stats_.inserts;
+    return verdict;
 }
 
 bool FlowCache::wants_lookup() noexcept {

@@ -54,6 +54,13 @@ inline unsigned match_tags(const std::array<std::uint16_t, 8>& tags, std::uint16
 #endif
 }
 
+/// packet_class() (replay.cpp) of packets that parse_plain() takes, but for their protocol.
+inline constexpr std::uint64_t kPlainClass = 0x0800 | std::uint64_t{3} << 36;
+constexpr bool is_plain_protocol(std::uint64_t packet_class) {
+    const auto proto = packet_class >> 24 & 0xff;
+    return proto == 6 || proto == 17;
+}
+
 class FlowCache {
   public:
     static constexpr unsigned kMinEntries = 4096;
@@ -126,8 +133,14 @@ class FlowCache {
         mark = tag;
     }
 
-    /// Keeps a walk. Replaces what the key had.
-    void insert(const Key& key, const Journal& journal) noexcept;
+    /// Keeps a walk. Replaces what the key had. Null: there is no memory for it.
+    const Verdict* insert(const Key& key, const Journal& journal) noexcept;
+
+    /// Key of what follows a ct action, for packets that parse_plain() takes. word: the first five of a
+    /// FlowKey, as they are behind it; ct: by number of KeyShape::ct_word from kFirstCtWord on; parent:
+    /// serial of the verdict that ends with the action.
+    void make_ct_key(const std::uint64_t* word, const std::uint64_t* ct, std::uint64_t packet_class,
+                     std::uint64_t parent, std::uint32_t in_port, Key& out) const noexcept;
 
     /// The cache is too small and wants the control thread to call tend().
     bool wants_memory() const noexcept { return wanted_.load(std::memory_order_relaxed) != 0; }
@@ -234,6 +247,22 @@ inline void FlowCache::make_key(const FlowKey& key, std::uint64_t packet_class, 
     out.word[0] = packet_class;
     for (unsigned n = 0; n < count; ++n)
         out.word[n + 1] = key.word[shape_.word[n]] & shape_.mask[n];
+    out.hash = hash_of(out);
+}
+
+inline void FlowCache::make_ct_key(const std::uint64_t* word, const std::uint64_t* ct,
+                                   std::uint64_t packet_class, std::uint64_t parent, std::uint32_t in_port,
+                                   Key& out) const noexcept {
+    constexpr std::uint64_t kBehind = std::uint64_t{1} << 63;
+    out.in_port = in_port;
+    std::uint32_t size = 0;
+    out.word[size++] = packet_class | kBehind;
+    out.word[size++] = parent;
+    for (unsigned n = 0; n < shape_.count_ipv4; ++n)
+        out.word[size++] = word[shape_.word[n]] & shape_.mask[n];
+    for (unsigned n = 0; n < shape_.ct_count; ++n)
+        out.word[size++] = ct[shape_.ct_word[n] - KeyShape::kFirstCtWord] & shape_.ct_mask[n];
+    out.size = size;
     out.hash = hash_of(out);
 }
 

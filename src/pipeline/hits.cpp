@@ -2,6 +2,7 @@
 // The flow cache at its shortest: plain packets (parse_plain) whose walk is known are looked up, changed and
 // sent from their frames, burst by burst and stage by stage, so that the cache misses of a burst overlap.
 // Everything else goes on to run_cached() and the walk.
+#include "pipeline/ct_hits.hpp"
 #include "pipeline/executor_impl.hpp"
 #include "pipeline/parse.hpp"
 #include "wire/checksum.hpp"
@@ -10,27 +11,18 @@ namespace sluice::pipeline {
 
 namespace {
 
-constexpr unsigned kTtlAt = 22, kSumAt = 24;  ///< in a plain frame
-
-/// packet_class() of a plain packet, but for its protocol.
-constexpr std::uint64_t kPlainClass = 0x0800 | std::uint64_t{3} << 36;
-
-/// Rewrite::kMacTtl.
-void rewrite_plain(std::uint8_t* frame, const Verdict& verdict) noexcept {
-    if (verdict.ttl_steps != 0) {
-        const std::uint16_t before = load_be16(frame + kTtlAt);
-        const auto after = static_cast<std::uint16_t>(before - (verdict.ttl_steps << 8));
-        store_be16(frame + kTtlAt, after);
-        store_be16(frame + kSumAt, wire::update_checksum16(load_be16(frame + kSumAt), before, after));
-    }
-    std::uint64_t front[2];
-    std::memcpy(front, frame, sizeof front);
-    front[0] = (front[0] & verdict.keep[0]) | verdict.put[0];
-    front[1] = (front[1] & verdict.keep[1]) | verdict.put[1];
-    std::memcpy(frame, front, sizeof front);
-}
+using plain::kTtlAt;
+using plain::rewrite_plain;
 
 }  // namespace
+
+inline void Executor::Impl::send_hit(Packet* packet, const Verdict& verdict, unsigned crossed) noexcept {
+    if (verdict.out == PortIndex::kNone) return drop(packet, verdict.reason);
+    const PortEntry& entry = topology->ports[to_int(verdict.out)];
+    if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
+        return enqueue(packet, verdict.out);
+    emit({packet, verdict.out, 0, kKeepTags, 0, output_queue(packet)}, crossed);
+}
 
 unsigned Executor::Impl::run_hits(FlowCache& cache, const PortEntry& ingress, Packet** packets,
                                   unsigned count, unsigned crossed) noexcept {
@@ -70,6 +62,8 @@ unsigned Executor::Impl::run_hits(FlowCache& cache, const PortEntry& ingress, Pa
         if (verdict[n]) __builtin_prefetch(verdict[n], 1);
     }
     unsigned kept = 0, hits = 0, misses = 0;
+    std::uint32_t tracked = 0;  // their verdicts have a ct action
+    Packet* waiting[kMaxBurst];
     std::uint32_t missed = 0;
     for (unsigned n = 0; n < count; ++n) {
         Packet* packet = packets[n];
@@ -79,7 +73,12 @@ unsigned Executor::Impl::run_hits(FlowCache& cache, const PortEntry& ingress, Pa
             plain &= ~(1U << n);  // run_cached() looks it up again, and refuses it
             found = nullptr;
         }
-        if (__builtin_expect(!found || found->rewrite == Rewrite::kOther, 0)) {
+        if (__builtin_expect(!found || found->rewrite >= Rewrite::kOther, 0)) {
+            if (found && found->rewrite > Rewrite::kOther) {
+                tracked |= 1U << n;
+                waiting[n] = packet;
+                continue;
+            }
             if (__builtin_expect(packet->data_len < 14, 0)) {  // init_set() is not to drop any
                 drop(packet, DropReason::kRuntFrame);
                 continue;
@@ -96,18 +95,23 @@ unsigned Executor::Impl::run_hits(FlowCache& cache, const PortEntry& ingress, Pa
         if (found->rewrite == Rewrite::kMacTtl) rewrite_plain(frame, *found);
         ++hits;
         cache.note(*found, 1, packet->pkt_len);
-        if (found->out == PortIndex::kNone) {
-            drop(packet, found->reason);
-            continue;
-        }
-        const PortEntry& entry = topology->ports[to_int(found->out)];
-        if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1)) {
-            enqueue(packet, found->out);
-        } else {
-            emit({packet, found->out, 0, kKeepTags, 0, output_queue(packet)}, crossed);
-        }
+        send_hit(packet, *found, crossed);
     }
     key_missed = missed;
+    if (tracked != 0) {
+        CtRun run(cache, ingress, crossed);
+        run.left = packets;
+        run.kept = kept;
+        run.open = tracked;
+        for (std::uint32_t rest = tracked; rest != 0; rest &= rest - 1) {
+            const auto n = static_cast<unsigned>(__builtin_ctz(rest));
+            run.packet[n] = waiting[n];
+            run.verdict[n] = verdict[n];
+        }
+        run_ct_hits(run);
+        kept = run.kept;
+        hits += run.hits, misses += run.misses;
+    }
     counts_pending |= hits != 0;
     cache.count(hits + misses, hits);
     cache_hits.add(hits);

@@ -21,6 +21,14 @@ struct KeyShape {
     std::array<std::uint8_t, kMaxKeyWords> word{};
     std::array<std::uint64_t, kMaxKeyWords> mask{};
     std::array<std::uint64_t, 16> covered{};  ///< by word number: the bits in the key
+    /// Behind a ct action, words of ct_state and ct_zone, ct_mark and ct_label are in the key, too.
+    static constexpr unsigned kCtWords = 4;
+    static constexpr unsigned kFirstCtWord = key::kCtState.word;
+    std::uint8_t ct_count = 0;
+    std::array<std::uint8_t, kCtWords> ct_word{};
+    std::array<std::uint64_t, kCtWords> ct_mask{};
+    std::array<std::uint64_t, kCtWords> ct_covered{};  ///< from kFirstCtWord on
+    bool reads_ct_tuple = false;                       ///< then what follows a ct has no place in the cache
 
     /// True if a match reads nothing of the headers that is not in the key.
     bool covers(const SparseMatch& match) const noexcept;

@@ -115,6 +115,14 @@ constexpr classify::WordSet header_words() {
     return set;
 }
 inline constexpr classify::WordSet kHeaderWords = header_words();
+/// Words with fields that a ct action sets.
+constexpr classify::WordSet ct_field_words() {
+    classify::WordSet set;
+    for (unsigned w : {27U, 28U, 29U, 30U, 36U, 37U, 38U, 39U, 40U, 41U})
+        set.add(w);
+    return set;
+}
+inline constexpr classify::WordSet kCtFieldWords = ct_field_words();
 constexpr classify::WordSet link_words() {
     classify::WordSet set;
     set.add(0), set.add(1);

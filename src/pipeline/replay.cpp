@@ -27,8 +27,9 @@ bool is_ip(std::uint64_t eth_type) {
 
 /// Whether an op does only what a journal can say, or nothing that outlives the walk.
 bool can_be_recorded(const Op& op) {
-    const auto reads_headers = [](FieldLoc loc) {
-        return kHeaderWords.has(loc.word) || (loc.bits == 128 && kHeaderWords.has(loc.word + 1U));
+    const auto is_open = [](unsigned word) { return kHeaderWords.has(word) || kCtFieldWords.has(word); };
+    const auto reads_headers = [&](FieldLoc loc) {
+        return is_open(loc.word) || (loc.bits == 128 && is_open(loc.word + 1U));
     };
     switch (op.code) {
         case OpCode::kOutput:
@@ -44,6 +45,7 @@ bool can_be_recorded(const Op& op) {
         case OpCode::kClearActions:
         case OpCode::kWriteActions:
         case OpCode::kGoto:
+        case OpCode::kCt:  // ct_op() says more
             return true;
         case OpCode::kResubmit:
             return op.prereq == Prereq::kNone;
@@ -116,6 +118,8 @@ void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, 
     Verdict* verdict[kMaxBurst];
     std::uint32_t skip = 0;  // not to be kept
     std::uint32_t none = key_missed;
+    skip |= walk_only;
+    none |= walk_only;
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         if (none >> i & 1) continue;
@@ -143,8 +147,9 @@ void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, 
     for (unsigned g = 0; g < group.count; ++g) {
         const unsigned i = group.index[g];
         Verdict* found = verdict[g];
-        if (!found || (found->ttl_steps != 0 && is_ip(set.key[i].word[0] & 0xffff) &&
-                       set.key[i].get(key::kIpTtl) <= found->ttl_steps)) {
+        if (!found || found->ct || found->rewrite == Rewrite::kWalk ||
+            (found->ttl_steps != 0 && is_ip(set.key[i].word[0] & 0xffff) &&
+             set.key[i].get(key::kIpTtl) <= found->ttl_steps)) {
             if (found) refused |= 1U << i;
             group.index[kept++] = static_cast<std::uint8_t>(i);
             continue;
@@ -157,6 +162,7 @@ void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, 
     group.count = static_cast<std::uint8_t>(kept);
     if (kept == 0 || !cache.wants_insert()) return;
     recording = &set;
+    recording_cache = &cache;
     recorded = 0;
     for (unsigned g = 0; g < kept; ++g) {
         const unsigned i = group.index[g];
@@ -191,6 +197,8 @@ void Executor::Impl::replay(PacketSet& set, unsigned i, const Verdict& verdict, 
                 write_vlan(set, i, before);
                 break;
             }
+            case StepKind::kTrack:  // run_cached() leaves these to the walk
+                break;
             case StepKind::kCopyOut: {
                 counters.copied.add(1);
                 if (Packet* copy = packet_copy(set.packet[i])) {
@@ -214,7 +222,12 @@ void Executor::Impl::keep_recorded(PacketSet& set, FlowCache& cache) noexcept {
     for (; recorded != 0; recorded &= recorded - 1) {
         const auto i = static_cast<unsigned>(__builtin_ctz(recorded));
         Journal& journal = journals[i];
-        if (journal.bad || ((set.failed | set.punted) >> i & 1)) continue;
+        if (journal.bad || ((set.failed | set.punted) >> i & 1)) {
+            if (journal.parent == 0) continue;
+            journal.forget();  // behind a ct action, that there is nothing to remember is worth remembering
+        } else if (!journal.tracks_plainly()) {
+            journal.forget();
+        }
         journal.reason = journal.out == PortIndex::kNone ? set.reason[i] : DropReason::kActionDrop;
         cache.insert(cache_keys[key_slot[i]], journal);
     }

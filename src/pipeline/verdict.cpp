@@ -11,13 +11,19 @@ namespace {
 
 /// Steps after the last output change nothing that anybody sees.
 std::uint8_t steps_that_matter(const Journal& journal) {
-    return journal.out == PortIndex::kNone ? std::uint8_t{0} : journal.steps_at_out;
+    if (journal.out != PortIndex::kNone) return journal.steps_at_out;
+    // A connection that is entered outlives its packet.
+    return journal.step_count == 1 && journal.step[0].kind == StepKind::kTrack ? std::uint8_t{1}
+                                                                               : std::uint8_t{0};
 }
 
 std::uint64_t hash_of(const HashKey& secret, const Journal& journal) {
     const std::uint8_t steps = steps_that_matter(journal);
-    std::uint64_t words[kMaxVisits + 2 * kMaxVisits / 8 + 2 * kMaxSteps + 4] = {};
+    std::uint64_t words[kMaxVisits + 2 * kMaxVisits / 8 + 2 * kMaxSteps + 7] = {};
     std::size_t n = 0;
+    words[n++] = journal.parent;
+    words[n++] = reinterpret_cast<std::uintptr_t>(journal.ct);
+    words[n++] = journal.ct_zone | (journal.walk ? 1U << 16 : 0);
     words[n++] = std::uint64_t{journal.miss_count} << 56 | std::uint64_t{to_int(journal.out)} << 32 |
                  std::uint64_t(journal.reason) << 24 | std::uint64_t{journal.hit_count} << 16 |
                  std::uint64_t{journal.visit_count} << 8 | steps;
@@ -37,11 +43,25 @@ std::uint64_t hash_of(const HashKey& secret, const Journal& journal) {
     return hash_words(secret, words, n);
 }
 
+/// A single step that tracks.
+const Step* lone_track(const Journal& journal) {
+    return steps_that_matter(journal) == 1 && journal.step[0].kind == StepKind::kTrack ? &journal.step[0]
+                                                                                       : nullptr;
+}
+
+std::uint16_t ct_zone_of(const Journal& journal) {
+    const Step* step = lone_track(journal);
+    return step ? step->port : journal.ct_zone;
+}
+
 bool same(const Verdict& verdict, const Journal& journal) {
     const std::uint8_t steps = steps_that_matter(journal);
     if (verdict.out != journal.out || verdict.reason != journal.reason || verdict.step_count != steps ||
         verdict.hit_count != journal.hit_count || verdict.visit_count != journal.visit_count ||
-        verdict.miss_count != journal.miss_count)
+        verdict.miss_count != journal.miss_count || verdict.parent != journal.parent ||
+        verdict.ct_zone != ct_zone_of(journal) ||
+        (verdict.rewrite == Rewrite::kSplit) != (journal.ct != nullptr) ||
+        (journal.ct && verdict.ct != journal.ct) || (verdict.rewrite == Rewrite::kWalk) != journal.walk)
         return false;
     return std::equal(journal.step, journal.step + steps, verdict.steps()) &&
            std::equal(journal.hit, journal.hit + journal.hit_count, verdict.hits()) &&
@@ -132,7 +152,19 @@ Verdict* VerdictPool::acquire(const Journal& journal) noexcept {
     verdict->hash = hash;
     for (unsigned i = 0; i < steps; ++i)
         new (verdict->steps() + i) Step(journal.step[i]);
+    verdict->serial = ++last_serial_;
+    verdict->parent = journal.parent;
+    verdict->ct_zone = ct_zone_of(journal);
     sum_up(*verdict);
+    if (journal.walk) {
+        verdict->rewrite = Rewrite::kWalk;
+    } else if (journal.ct) {
+        verdict->rewrite = Rewrite::kSplit;
+        verdict->ct = journal.ct;
+    } else if (const Step* step = lone_track(journal)) {
+        verdict->rewrite = Rewrite::kTrack;
+        verdict->ct = reinterpret_cast<const CtPlan*>(step->value);
+    }
     std::copy(journal.hit, journal.hit + journal.hit_count, verdict->hits());
     std::copy(journal.visit, journal.visit + journal.visit_count, verdict->visits());
     std::copy(journal.miss, journal.miss + journal.miss_count, verdict->misses());

@@ -18,15 +18,18 @@
 
 namespace sluice::pipeline {
 
-enum class StepKind : std::uint8_t { kSet, kDecTtl, kPushVlan, kPopVlan, kSetTci, kCopyOut };
+struct CtPlan;
+
+/// kTrack: a ct action without a table to go on in.
+enum class StepKind : std::uint8_t { kSet, kDecTtl, kPushVlan, kPopVlan, kSetTci, kCopyOut, kTrack };
 
 /// One change of a packet, or a copy sent on the way.
 struct Step {
     StepKind kind{};
     HeaderPart part = HeaderPart::kNone;  ///< kSet
     FieldLoc loc{};                       ///< kSet
-    std::uint16_t port = 0;               ///< kCopyOut: PortIndex; kPushVlan: Ethernet type
-    std::uint64_t value = 0, mask = 0;    ///< kSet: in field position; kSetTci: value alone
+    std::uint16_t port = 0;               ///< kCopyOut: PortIndex; kPushVlan: Ethernet type; kTrack: zone
+    std::uint64_t value = 0, mask = 0;  ///< kSet: in field position; kSetTci: value alone; kTrack: its CtPlan
     friend bool operator==(const Step& a, const Step& b) {
         return a.kind == b.kind && a.part == b.part && a.loc.word == b.loc.word &&
                a.loc.shift == b.loc.shift && a.loc.bits == b.loc.bits && a.port == b.port &&
@@ -40,7 +43,11 @@ inline constexpr unsigned kMaxVisits = 28, kMaxSteps = 20;
 enum class Rewrite : std::uint8_t {
     kNone,    ///< nothing
     kMacTtl,  ///< other MAC addresses, a TTL less by ttl_steps
-    kOther    ///< step by step
+    kOther,   ///< step by step
+    // Of bridges that track connections:
+    kSplit,  ///< nothing; a ct action, whose answer decides which verdict follows
+    kTrack,  ///< a ct action that decides nothing
+    kWalk    ///< what follows has to be walked
 };
 
 /// Fixed part; counters, steps and tables follow in one piece of memory (VerdictPool). The first cache line
@@ -60,7 +67,11 @@ struct alignas(64) Verdict {
     std::uint64_t keep[2] = {~std::uint64_t{0}, ~std::uint64_t{0}};
     std::uint64_t put[2] = {0, 0};
     std::uint64_t hash = 0;
-    Verdict* next = nullptr;  ///< of the same hash chain
+    Verdict* next = nullptr;   ///< of the same hash chain
+    std::uint64_t serial = 0;  ///< of all verdicts of its pool, ever
+    std::uint64_t parent = 0;  ///< serial of the verdict whose ct action it continues; 0: a walk's beginning
+    const CtPlan* ct = nullptr;  ///< kSplit, kTrack
+    std::uint16_t ct_zone = 0;
 
     const Step* steps() const noexcept { return reinterpret_cast<const Step*>(this + 1); }
     Step* steps() noexcept { return reinterpret_cast<Step*>(this + 1); }
@@ -88,18 +99,42 @@ struct Journal {
     std::uint8_t ttl_steps = 0;
     PortIndex out = PortIndex::kNone;
     DropReason reason{};
+    std::uint64_t parent = 0;
+    const CtPlan* ct = nullptr;  ///< it ends with this ct action, in `ct_zone`
+    std::uint16_t ct_zone = 0;
+    bool translated = false;  ///< by an action in the middle: what follows may read no headers
+    bool walk = false;        ///< says only that the rest is to be walked
     std::uint8_t visit[kMaxVisits];
     std::uint8_t miss[kMaxVisits];
     RuleCounter* hit[kMaxVisits];
     Step step[kMaxSteps];
 
     void begin() noexcept {
-        bad = wrote_ttl = false;
+        bad = wrote_ttl = translated = walk = false;
+        ct = nullptr;
+        ct_zone = 0;
+        parent = 0;
         visit_count = hit_count = miss_count = step_count = steps_at_out = ttl_steps = 0;
         out = PortIndex::kNone;
     }
+    /// Only that it has to be walked, as long as the tables are what they are.
+    void forget() noexcept {
+        walk = true;
+        bad = false;
+        hit_count = miss_count = step_count = steps_at_out = ttl_steps = 0;
+        out = PortIndex::kNone;
+    }
+    /// A ct action in the middle can be carried out if it is the only step.
+    bool tracks_plainly() const noexcept {
+        for (unsigned n = 0; n < step_count; ++n) {
+            if (step[n].kind == StepKind::kTrack &&
+                (n != 0 || (out == PortIndex::kNone ? step_count : steps_at_out) != 1))
+                return false;
+        }
+        return true;
+    }
     void add_visit(std::uint8_t table) noexcept {
-        if (visit_count == kMaxVisits) {
+        if (visit_count == kMaxVisits || translated) {
             bad = true;
             return;
         }
@@ -168,6 +203,7 @@ class VerdictPool {
     void* allocate(std::size_t size, std::uint8_t& size_class) noexcept;
 
     const HashKey secret_;
+    std::uint64_t last_serial_ = 0;
     std::vector<std::unique_ptr<std::byte[], AlignedFree>> chunks_;
     std::size_t chunk_used_ = 0, chunk_next_ = 0;
     std::array<Verdict*, kClasses> free_{};

@@ -67,3 +67,19 @@ try:
 except ConnectionRefusedError:
     raise SystemExit(0)
 raise SystemExit(1)'
+
+say "settings of a zone, events"
+vsctl -- --id=@d create Datapath datapath_version=0 -- set Open_vSwitch . datapaths:netdev=@d other_config:sluice-ct-events="$T/events.json"
+expect_eq "the datapath says what it can" '"true"' "$(vsctl get Datapath . capabilities:ct_timeout)"
+check "a zone gets timeouts of its own" vsctl add-zone-tp netdev zone=77 udp_first=9 udp_single=9
+check "flows for it" ofctl add-flow br1 'table=0,priority=1000,udp,nw_dst=192.0.2.77,actions=ct(commit,zone=77)'
+ns lan ip neigh replace 10.1.0.254 lladdr 02:00:00:00:00:01 dev eth0
+ns lan "$PYTHON" -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.77", 5000))'
+timeout_of() { appctl dpctl/dump-conntrack -s zone=77 | sed -n 's/.*timeout=\([0-9]*\).*/\1/p'; }
+short() { [ -n "$(timeout_of)" ] && [ "$(timeout_of)" -le 9 ]; }
+wait_for 10 "its connections have them" short
+wait_for 20 "its beginning is told" grep -q '"event":"new","zone":77,"proto":17,"src":"10.1.0.1","dst":"192.0.2.77"' "$T/events.json"
+check "it is flushed" appctl dpctl/flush-conntrack zone=77
+wait_for 20 "and its end" grep -q '"event":"ended","zone":77' "$T/events.json"
+check "every line is JSON" "$PYTHON" -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$T/events.json"
+check "without the policy a zone has the default again" vsctl del-zone-tp netdev zone=77

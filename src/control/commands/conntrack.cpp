@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.hpp"
+#include "conntrack/tracker.hpp"
 #include "control/commands/commands.hpp"
 #include "flow/text.hpp"
 
