@@ -16,7 +16,7 @@ using plain::rewrite_plain;
 
 }  // namespace
 
-inline void Executor::Impl::send_hit(Packet* packet, const Verdict& verdict, unsigned crossed) noexcept {
+void Executor::Impl::send_hit(Packet* packet, const Verdict& verdict, unsigned crossed) noexcept {
     if (verdict.out == PortIndex::kNone) return drop(packet, verdict.reason);
     const PortEntry& entry = topology->ports[to_int(verdict.out)];
     if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
