@@ -49,7 +49,7 @@ struct Executor::Impl {
     Impl(Datapath& datapath, unsigned queue);
     ~Impl();
 
-    // executor.cpp: the walk
+    // walk.cpp
     void begin(std::uint64_t now) noexcept;
     void run_burst(PortIndex port, Packet** packets, unsigned count, unsigned crossings) noexcept;
     void run_patch_queue() noexcept;

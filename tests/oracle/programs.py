@@ -387,7 +387,7 @@ class Programs:
         if "length" in self.features:
             self.features -= {"learn", "write"}  # OVS goes both ways behind check_pkt_larger (README.md)
         if "meter" in self.features:
-            self.features -= {"vlan", "mpls", "encap", "learn", "normal"}  # OVS meters what a packet was before it was changed (README.md)
+            self.features -= {"vlan", "mpls", "encap", "learn", "fin", "normal"}  # OVS meters what a packet was before it was changed (README.md)
         if self.chance(0.2):
             self.features -= {"vlan", "mpls", "normal", "write"}
         else:
