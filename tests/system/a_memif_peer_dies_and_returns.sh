@@ -97,7 +97,7 @@ wait "$peer_pid" 2>/dev/null
 last=$(received 21)
 peer txonly id=1,secret=sesame
 wait_for 20 "the first container sends" grows 21
-check "it is known by the name of its program" has DPDK vsctl get interface c1 status:peer_program
+wait_for 5 "it is known by the name of its program" has DPDK vsctl get interface c1 status:peer_program
 first=$peer_pid
 last=$(received 22)
 peer txonly id=2
