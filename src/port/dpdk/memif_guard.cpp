@@ -3,6 +3,7 @@
 #include "port/dpdk/memif_guard.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -30,8 +31,11 @@ struct Errand {
     std::promise<void> done;
 };
 
-void run_errand(void* opaque) {
-    auto* errand = static_cast<Errand*>(opaque);
+/// Hands the errand over: DPDK's own locks do it too, but what checks our threads does not see those.
+std::atomic<Errand*> next_errand{nullptr};
+
+void run_errand(void* /*opaque*/) {
+    Errand* errand = next_errand.exchange(nullptr, std::memory_order_acquire);
     errand->work();
     errand->done.set_value();
 }
@@ -45,7 +49,8 @@ bool is_memif(const std::string& device) {
 void on_interrupt_thread(const std::function<void()>& work) {
     Errand errand{work, {}};
     auto done = errand.done.get_future();
-    if (rte_eal_alarm_set(1, run_errand, &errand) != 0) return work();
+    next_errand.store(&errand, std::memory_order_release);
+    if (rte_eal_alarm_set(1, run_errand, nullptr) != 0) return work();
     done.wait();
 }
 
