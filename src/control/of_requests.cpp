@@ -164,9 +164,8 @@ void OfRequestHandler::handle(const of::SetAsync& request) {
         if (request.primary_set >> kind & 1) session.masks_.primary[kind] = request.masks.primary[kind];
         if (request.secondary_set >> kind & 1) session.masks_.secondary[kind] = request.masks.secondary[kind];
     }
-    // Who asks for messages in the Nicira form wants them, as in OVS.
-    if (request.form == of::SetAsync::Form::kNicira && session.miss_send_len_ == 0)
-        session.miss_send_len_ = 128;
+    // Who asks for messages wants them, also where nobody gets any by default (<bridge>.mgmt); as in OVS.
+    if (session.miss_send_len_ == 0) session.miss_send_len_ = 128;
     session.hub_.interest_changed();
 }
 
