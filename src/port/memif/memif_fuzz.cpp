@@ -2,11 +2,11 @@
 // A memif peer whose messages and memory are the fuzzer's, against a server and a client of ours. The input
 // is a list of commands. Whatever they say, frames that come out must fit a packet, and all packets come back
 // to the pool.
-#include <cstdlib>
 #include <cstring>
 
 #include "packet/pool.hpp"
 #include "packet/test_eal.hpp"
+#include "port/guest/fuzz_input.hpp"
 #include "port/memif/fake_peer.hpp"
 
 namespace {
@@ -14,37 +14,13 @@ namespace {
 using namespace sluice;
 using namespace sluice::memif;
 
-/// The input, taken apart; zeros at its end.
-class Input {
-  public:
-    Input(const std::uint8_t* data, std::size_t size) : at_(data), end_(data + size) {}
-    bool more() const { return at_ < end_; }
-    std::uint8_t byte() { return more() ? *at_++ : std::uint8_t{0}; }
-    std::uint16_t word() {
-        const unsigned low = byte();
-        return static_cast<std::uint16_t>(low | unsigned{byte()} << 8);
-    }
-    std::uint32_t number() {
-        const std::uint32_t low = word();
-        return low | std::uint32_t{word()} << 16;
-    }
-
-  private:
-    const std::uint8_t* at_;
-    const std::uint8_t* end_;
-};
-
-void require(bool truth) {
-    if (!truth) std::abort();
-}
-
 void take_all(Queue& queue) {
     Packet* packets[kMaxBurst];
     for (unsigned round = 0; round < 4; ++round) {
         const unsigned count = queue.receive(packets, kMaxBurst);
-        require(count <= kMaxBurst);
+        guest::require(count <= kMaxBurst);
         for (unsigned i = 0; i < count; ++i)
-            require(packets[i]->pkt_len >= 14 && packets[i]->pkt_len <= kMaxFrameBytes);
+            guest::require(packets[i]->pkt_len >= 14 && packets[i]->pkt_len <= kMaxFrameBytes);
         packet_free_burst(packets, count);
         if (count == 0) break;
     }
@@ -58,11 +34,11 @@ void send_some(Queue& queue, unsigned size) {
         if (packets[count] = packet_from_bytes({bytes.data(), 14 + size % 9000}); packets[count] == nullptr)
             break;
     unsigned too_large = 0;
-    require(queue.send(packets, count, too_large) <= count);
+    guest::require(queue.send(packets, count, too_large) <= count);
     packet_free_burst(packets, count);
 }
 
-void scribble(FakePair& pair, Input& input) {
+void scribble(FakePair& pair, guest::FuzzInput& input) {
     const unsigned ring = input.byte() & 1, place = input.byte() & 15;
     switch (input.byte() % 4) {
         case 0:
@@ -89,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ensure_test_eal();
     const unsigned before = pool_usage()[0].in_use + pool_usage()[1].in_use;
     {
-        Input input{data, size};
+        guest::FuzzInput input{data, size};
         Settings settings;
         settings.log2_size = 4;
         settings.buffer_bytes = 64U << (input.byte() % 6);
@@ -123,6 +99,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             }
         }
     }
-    require(pool_usage()[0].in_use + pool_usage()[1].in_use == before);
+    guest::require(pool_usage()[0].in_use + pool_usage()[1].in_use == before);
     return 0;
 }

@@ -75,13 +75,7 @@ Result<std::unique_ptr<Port>> MemifPort::create(const PortConfig& config) {
 
 MemifPort::MemifPort(PortConfig config, std::shared_ptr<guest::GuestLoop> loop, std::string path,
                      Settings settings)
-    : Port(std::move(config)),
-      loop_(std::move(loop)),
-      path_(std::move(path)),
-      settings_(std::move(settings)),
-      tx_queues_(std::max(1U, config_.worker_count)),
-      mtu_(config_.mtu_request.value_or(1500)),
-      tx_(std::make_unique<TxCounters[]>(tx_queues_)) {}
+    : GuestPort(std::move(config), std::move(loop)), path_(std::move(path)), settings_(std::move(settings)) {}
 
 MemifPort::~MemifPort() {
     loop_->run([this] { endpoint_.reset(); });
@@ -143,21 +137,13 @@ std::string MemifPort::why_stopped() const {
 }
 
 PortState MemifPort::state() {
-    PortState state;
-    state.admin_up = up_.load();
-    state.mtu = mtu_.load();
-    state.duplex_known = false;
-    if (config_.mac) state.mac = *config_.mac;
     DeviceReport report;
     {
         const std::lock_guard lock{device_.mutex};
         report = device_.report;
     }
     const std::string stopped = report.connected ? why_stopped() : std::string{};
-    state.link_up = state.admin_up && device_.link.load() && stopped.empty();
-    if (state.link_up != was_up_) ++link_resets_;
-    was_up_ = state.link_up;
-    state.link_resets = link_resets_;
+    PortState state = state_of(device_.link.load() && stopped.empty());
     state.status = {{"role", settings_.role == Role::kClient ? "client" : "server"},
                     {"socket", path_},
                     {"id", std::to_string(settings_.id)},
@@ -179,32 +165,12 @@ PortCounters MemifPort::counters() const {
     PortCounters sum;
     add_tx_counters(tx_.get(), tx_queues_, sum);
     for (unsigned i = 0; i < device_.rx_made.load(std::memory_order_acquire); ++i) {
-        const RxCounters& rx = device_.rx[i]->queue.rx;
-        sum.rx_packets += rx.packets.get();
-        sum.rx_bytes += rx.bytes.get();
-        sum.rx_errors += rx.errors.get();
-        sum.rx_dropped += rx.dropped.get();
+        add_rx(device_.rx[i]->queue.rx, sum);
     }
     for (unsigned i = 0; i < device_.tx_made.load(std::memory_order_acquire); ++i) {
-        sum.tx_packets += device_.tx[i]->tx.packets.get();
-        sum.tx_bytes += device_.tx[i]->tx.bytes.get();
+        add_tx(device_.tx[i]->tx, sum);
     }
     return sum;
-}
-
-Result<void> MemifPort::reconfigure(const PortConfig& config) {
-    if (config.name != config_.name || config.type != config_.type || config.options != config_.options ||
-        config.worker_count != config_.worker_count)
-        return make_error(EXDEV, "{}: options or queues changed", config_.name);
-    if (auto ok = check_mtu(config); !ok) return ok;
-    mtu_.store(config.mtu_request.value_or(1500), std::memory_order_relaxed);
-    config_ = config;
-    return {};
-}
-
-Result<void> MemifPort::set_admin_up(bool up) {
-    up_.store(up);
-    return {};
 }
 
 }  // namespace sluice

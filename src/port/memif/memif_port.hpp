@@ -2,19 +2,17 @@
 // Memif port: packets through memory shared with a container, VPP, DPDK's net_memif or any libmemif program.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
-#include "port/guest/guest_loop.hpp"
+#include "port/guest/guest_port.hpp"
 #include "port/memif/device.hpp"
 #include "port/memif/endpoint.hpp"
-#include "port/port.hpp"
 #include "port/tx_prepare.hpp"
 
 namespace sluice {
 
-class MemifPort final : public Port {
+class MemifPort final : public guest::GuestPort {
   public:
     /// Type memif; options memif-socket, memif-role, memif-id, memif-secret, n_rxq, memif-ring-size,
     /// memif-buffer-size. Errors: EINVAL, EADDRINUSE, those of bind(2).
@@ -26,11 +24,8 @@ class MemifPort final : public Port {
     int rx_fd(QueueId queue) const noexcept override;
     void rx_sleep(QueueId queue, bool sleeping) noexcept override;
     unsigned rx_queue_count() const override { return device_.rx_queues.load(std::memory_order_acquire); }
-    unsigned tx_queue_count() const override { return tx_queues_; }
     PortState state() override;
     PortCounters counters() const override;
-    Result<void> reconfigure(const PortConfig& config) override;
-    Result<void> set_admin_up(bool up) override;
 
   private:
     MemifPort(PortConfig config, std::shared_ptr<guest::GuestLoop> loop, std::string path,
@@ -38,17 +33,10 @@ class MemifPort final : public Port {
     unsigned send_to(unsigned queue, TxCounters& counters, Packet** packets, unsigned count) noexcept;
     std::string why_stopped() const;
 
-    std::shared_ptr<guest::GuestLoop> loop_;
     const std::string path_;
     const memif::Settings settings_;
-    const unsigned tx_queues_;
     memif::Device device_;
     std::unique_ptr<memif::Endpoint> endpoint_;  ///< the guests' thread's
-    std::atomic<bool> up_{false};
-    std::atomic<std::uint32_t> mtu_;
-    std::uint64_t link_resets_ = 0;
-    bool was_up_ = false;
-    std::unique_ptr<TxCounters[]> tx_;  ///< by transmit queue: what is dropped before a ring
 };
 
 }  // namespace sluice

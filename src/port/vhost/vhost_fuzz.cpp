@@ -2,40 +2,15 @@
 // A guest whose memory, rings and messages are the fuzzer's. The input is a list of commands; whatever they
 // say, no piece of a buffer may lie outside the guest's memory, and frames out of it must fit a packet.
 #include <algorithm>
-#include <cstdlib>
 
 #include "packet/test_eal.hpp"
+#include "port/guest/fuzz_input.hpp"
 #include "port/vhost/fake_guest.hpp"
 
 namespace {
 
 using namespace sluice;
 using namespace sluice::vhost;
-
-/// The input, taken apart; zeros at its end.
-class Input {
-  public:
-    Input(const std::uint8_t* data, std::size_t size) : at_(data), end_(data + size) {}
-    bool more() const { return at_ < end_; }
-    std::uint8_t byte() { return more() ? *at_++ : std::uint8_t{0}; }
-    std::uint16_t word() {
-        const unsigned low = byte();
-        return static_cast<std::uint16_t>(low | unsigned{byte()} << 8);
-    }
-    std::span<const std::uint8_t> bytes(std::size_t count) {
-        count = std::min(count, static_cast<std::size_t>(end_ - at_));
-        at_ += count;
-        return {at_ - count, count};
-    }
-
-  private:
-    const std::uint8_t* at_;
-    const std::uint8_t* end_;
-};
-
-void require(bool truth) {
-    if (!truth) std::abort();
-}
 
 /// Walks the rings by themselves: pieces must lie in memory.
 template <typename Ring>
@@ -48,11 +23,11 @@ void walk(Ring ring, const guest::GuestMemory& memory) {
         for (unsigned p = chain.first; p < unsigned{chain.first} + chain.count; ++p) {
             const Piece& piece = store.piece[p];
             const guest::Region& region = memory.regions().front();
-            require(piece.data >= region.host && piece.size <= region.size &&
-                    piece.data <= region.host + (region.size - piece.size));
+            guest::require(piece.data >= region.host && piece.size <= region.size &&
+                           piece.data <= region.host + (region.size - piece.size));
             bytes += piece.size;
         }
-        require(bytes == chain.bytes && store.used <= PieceStore::kCapacity);
+        guest::require(bytes == chain.bytes && store.used <= PieceStore::kCapacity);
         ring.give_back(chain, 0);
     }
     ring.publish();
@@ -62,10 +37,10 @@ void walk(Ring ring, const guest::GuestMemory& memory) {
 void walk_rings(FakeGuest& guest) {
     guest::GuestMemory memory;
     auto mapping = guest::SharedMapping::map(guest.memory_fd(), 0, FakeGuest::kBytes);
-    require(static_cast<bool>(mapping));
+    guest::require(static_cast<bool>(mapping));
     const guest::Region region{FakeGuest::kGuestBase, FakeGuest::kBytes, FakeGuest::kUserBase,
                                mapping->data()};
-    require(static_cast<bool>(memory.add(region, std::move(*mapping))));
+    guest::require(static_cast<bool>(memory.add(region, std::move(*mapping))));
     std::uint8_t* const host = region.host + FakeGuest::ring_offset(1);
     const RingAreas areas{host, host + 0x800, host + 0xc00};
     walk(SplitRing{areas, FakeGuest::kRingSize, true, &memory, 0}, memory);
@@ -76,7 +51,7 @@ void receive(FakeGuest& guest) {
     Packet* packets[kMaxBurst];
     const unsigned count = guest.from_guest().receive(packets, kMaxBurst);
     for (unsigned i = 0; i < count; ++i)
-        require(packets[i]->pkt_len <= kMaxFrameBytes && packets[i]->pkt_len >= 14);
+        guest::require(packets[i]->pkt_len <= kMaxFrameBytes && packets[i]->pkt_len >= 14);
     packet_free_burst(packets, count);
 }
 
@@ -85,12 +60,12 @@ void send(FakeGuest& guest, unsigned size) {
     if (packet == nullptr) return;
     NetQueue::Sent sent;
     Packet* burst[4] = {packet, packet, packet, packet};
-    require(guest.to_guest().send(burst, 4, 1, sent) <= 4);
+    guest::require(guest.to_guest().send(burst, 4, 1, sent) <= 4);
     packet_free(packet);
 }
 
 /// False: the session has ended.
-bool say(FakeGuest& guest, Input& input) {
+bool say(FakeGuest& guest, guest::FuzzInput& input) {
     const auto request = static_cast<Request>(input.byte());
     const std::uint8_t kinds = input.byte();  // bits 0-1: descriptors, bit 2: of memory, bit 3: needs a reply
     std::vector<guest::Fd> fds;
@@ -105,7 +80,7 @@ bool say(FakeGuest& guest, Input& input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     ensure_test_eal();
-    Input input{data, size};
+    guest::FuzzInput input{data, size};
     const std::uint8_t choice = input.byte();
     std::uint64_t features = bits({kVersion1, kIndirect, kGuestCsum});
     if ((choice & 1) != 0) features |= bits({kPacked});
@@ -113,7 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if ((choice & 4) != 0) features |= bits({kMergeable});
     if ((choice & 8) != 0) features |= bits({kProtocolFeatures});
     FakeGuest guest(features);
-    require(static_cast<bool>(guest.start()));
+    guest::require(static_cast<bool>(guest.start()));
     for (unsigned steps = 0; steps < 200 && input.more(); ++steps) {
         switch (input.byte() % 6) {
             case 0: {  // anything anywhere; most often in the rings

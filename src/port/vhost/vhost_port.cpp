@@ -69,14 +69,7 @@ Result<std::unique_ptr<Port>> VhostPort::create(const PortConfig& config, const 
 
 VhostPort::VhostPort(PortConfig config, std::shared_ptr<guest::GuestLoop> loop, std::string path, Role role,
                      unsigned retries)
-    : Port(std::move(config)),
-      loop_(std::move(loop)),
-      path_(std::move(path)),
-      role_(role),
-      retries_(retries),
-      tx_queues_(std::max(1U, config_.worker_count)),
-      mtu_(config_.mtu_request.value_or(1500)),
-      tx_(std::make_unique<TxCounters[]>(tx_queues_)) {}
+    : GuestPort(std::move(config), std::move(loop)), path_(std::move(path)), role_(role), retries_(retries) {}
 
 VhostPort::~VhostPort() {
     loop_->run([this] { endpoint_.reset(); });
@@ -159,17 +152,8 @@ std::string VhostPort::why_stopped() const {
 }
 
 PortState VhostPort::state() {
-    PortState state;
-    state.admin_up = up_.load();
-    state.mtu = mtu_.load();
-    state.duplex_known = false;
-    if (config_.mac) state.mac = *config_.mac;
     const std::string stopped = why_stopped();
-    state.link_up = state.admin_up && device_.link.load() && stopped.empty();
-    if (state.link_up != was_up_) ++link_resets_;
-    was_up_ = state.link_up;
-    state.link_resets = link_resets_;
-
+    PortState state = state_of(device_.link.load() && stopped.empty());
     DeviceReport report;
     {
         const std::lock_guard lock{device_.mutex};
@@ -213,12 +197,8 @@ PortCounters VhostPort::counters() const {
     for (unsigned i = 0; i < pairs; ++i) {
         const NetQueue& from = device_.pairs[i]->from_guest;
         const NetQueue& to = device_.pairs[i]->to_guest;
-        sum.rx_packets += from.rx.packets.get();
-        sum.rx_bytes += from.rx.bytes.get();
-        sum.rx_errors += from.rx.errors.get();
-        sum.rx_dropped += from.rx.dropped.get();
-        sum.tx_packets += to.tx.packets.get();
-        sum.tx_bytes += to.tx.bytes.get();
+        add_rx(from.rx, sum);
+        add_tx(to.tx, sum);
         if (pairs == 1) continue;
         sum.extra[fmt::format("rx_q{}_good_packets", i)] = from.rx.packets.get();
         sum.extra[fmt::format("tx_q{}_good_packets", i)] = to.tx.packets.get();
@@ -227,21 +207,6 @@ PortCounters VhostPort::counters() const {
     sum.extra["ovs_tx_failure_drops"] = sum.extra["tx_full"];
     sum.extra["ovs_tx_mtu_exceeded_drops"] = sum.extra["tx_oversized"];
     return sum;
-}
-
-Result<void> VhostPort::reconfigure(const PortConfig& config) {
-    if (config.name != config_.name || config.type != config_.type || config.options != config_.options ||
-        config.worker_count != config_.worker_count)
-        return make_error(EXDEV, "{}: options or queues changed", config_.name);
-    if (auto ok = check_mtu(config); !ok) return ok;
-    mtu_.store(config.mtu_request.value_or(1500), std::memory_order_relaxed);
-    config_ = config;
-    return {};
-}
-
-Result<void> VhostPort::set_admin_up(bool up) {
-    up_.store(up);
-    return {};
 }
 
 }  // namespace sluice
