@@ -22,6 +22,10 @@ grows() { # PORT: more than a thousand packets since the last call
     now=$(received "$1")
     [ "$now" -gt $((last + 1000)) ]
 }
+goes_round() { # PORT: a packet, sent there, comes back by itself. Sent anew until it does: an end may not yet know of its new peer
+    ofctl packet-out br0 "in_port=controller packet=$("$PYTHON" -c 'print("02"*12 + "88b5" + "00" * 60)') actions=output:$1"
+    grows "$1"
+}
 add_memif() { # PORT NAME ROLE SOCKET
     local options=("type=memif" "options:memif-socket=$T/$4.sock" "options:memif-role=$3")
     [ "$kind" = memif ] ||
@@ -68,8 +72,7 @@ peers_die_and_return() {
         wait_for 10 "$kind, round $round: both ends in one process are up" has up vsctl get interface b link_state
         wait_for 10 "$kind, round $round: so is the other" has up vsctl get interface a link_state
         last=$(received 11)
-        ofctl packet-out br0 "in_port=controller packet=$("$PYTHON" -c 'print("02"*12 + "88b5" + "00" * 60)') actions=output:11"
-        wait_for 10 "$kind, round $round: a packet goes round for ever" grows 11
+        wait_for 10 "$kind, round $round: a packet goes round for ever" goes_round 11
         vsctl del-port br0 b
         check "$kind, round $round: one end goes under traffic" switch_alive
         add_memif 12 b client pair
