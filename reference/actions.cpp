@@ -25,14 +25,44 @@ void Machine::run_list(const ActionList& actions) {
 }
 
 U128 Machine::read(const SubField& source) const {
+    if (is_tun_metadata(field_info(source.field))) {
+        const unsigned index = TunTable::index_of(source.field);
+        if (c_.bridge->tun.find(index) == nullptr) return {};
+        const std::vector<std::uint8_t> option = c_.bridge->tun.get(p_.at.key, index);
+        U128 value;
+        for (unsigned bit = 0; bit < source.bits; ++bit) {
+            const unsigned from = source.offset + bit;
+            if ((option[option.size() - 1 - from / 8] >> from % 8 & 1) != 0)
+                value = value | U128{0, 1} << bit;
+        }
+        return value;
+    }
     return (field_get(field_info(source.field), p_.at.key) >> source.offset) & low_mask(source.bits);
+}
+
+/// Puts the bits of `value` that `mask` has into an option, from bit `offset` on; it is there from then on.
+void Machine::write_option(FlowKey& key, unsigned index, unsigned offset, U128 value, U128 mask) const {
+    if (c_.bridge->tun.find(index) == nullptr) return;
+    std::vector<std::uint8_t> option = c_.bridge->tun.get(key, index);
+    for (unsigned bit = 0; bit < 128 && offset + bit < option.size() * 8; ++bit) {
+        if (((mask >> bit).lo & 1) == 0) continue;
+        const unsigned to = offset + bit;
+        std::uint8_t& byte = option[option.size() - 1 - to / 8];
+        const auto here = static_cast<std::uint8_t>(1U << to % 8);
+        byte = static_cast<std::uint8_t>(((value >> bit).lo & 1) != 0 ? byte | here : byte & ~here);
+    }
+    c_.bridge->tun.set(key, index, option);
 }
 
 void Machine::write(const SubField& target, U128 value) {
     const FieldInfo& field = field_info(target.field);
     if (!prereq_present(field.prereq, key())) return;
-    const U128 mask = low_mask(target.bits) << target.offset;
     FlowKey wanted = key();
+    if (is_tun_metadata(field)) {
+        write_option(wanted, TunTable::index_of(target.field), target.offset, value, low_mask(target.bits));
+        return set_key(wanted);
+    }
+    const U128 mask = low_mask(target.bits) << target.offset;
     field_set(field, wanted, (field_get(field, wanted) & ~mask) | ((value << target.offset) & mask));
     set_key(wanted);
 }
@@ -73,8 +103,10 @@ void Machine::cross_patch(const Port& port) {
     p_.received_bytes = p_.bytes.size();
     for (unsigned n = 0; n < 8; ++n)
         key().set(key::xreg(n), 0);
-    for (const FieldLoc field : {key::kMetadata, key::kTunId, key::kTunSrc, key::kTunDst})
+    for (const FieldLoc field : {key::kMetadata, key::kTunId, key::kTunSrc, key::kTunDst, key::kTunPresent})
         key().set(field, 0);
+    for (unsigned n = 0; n < key::kTunMetadataWords; ++n)
+        key().word[key::kTunMetadataWord + n] = 0;
     key().set(key::kActsetOutput, kActsetUnset);
     key().set(key::kInPort, to_int(port.peer_port));
     c_ = Context{};
@@ -210,6 +242,16 @@ bool Machine::operator()(const PopQueueAction&) {
 
 bool Machine::operator()(const SetFieldAction& a) {
     const FieldInfo& field = field_info(a.field);
+    if (is_tun_metadata(field)) {
+        FlowKey wanted = key();
+        const unsigned index = TunTable::index_of(a.field);
+        // Without a mask the whole option is meant, however long it is.
+        if (a.mask == low_mask(128) && c_.bridge->tun.find(index) != nullptr)
+            c_.bridge->tun.set(wanted, index, {});
+        write_option(wanted, index, 0, a.value, a.mask);
+        set_key(wanted);
+        return false;
+    }
     bool applies = prereq_present(field.prereq, key());
     // mod_tp_src and mod_tp_dst are written as TCP's fields but mean UDP and SCTP as well (ovs-actions(7)).
     if (a.style == SetFieldAction::Style::kLegacy && field.prereq == Prereq::kTcp)

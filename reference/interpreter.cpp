@@ -78,11 +78,12 @@ Execution Machine::finish(bool matched) {
 
 /// First lookup of a received packet: counts neither as resubmit nor as depth.
 void Machine::process() {
-    Rule* rule = find_rule(0, in_port());
+    Rule* rule = find_rule(c_.table, in_port());
     if (rule == nullptr)
-        miss(0);
+        miss(c_.table);
     else
         run_rule(*rule, 0);
+    c_.table = 0;
 }
 
 namespace {
@@ -108,7 +109,12 @@ void exchange_tuples(FlowKey& key) {
 
 }  // namespace
 
-Rule* Machine::find_rule(std::uint8_t table, OfPort port, bool as_connection) {
+Miss Machine::miss_of(std::uint8_t table) const {
+    const auto own = c_.bridge->table_misses.find(table);
+    return own != c_.bridge->table_misses.end() ? own->second : c_.bridge->miss;
+}
+
+Rule* Machine::find_rule(std::uint8_t& table, OfPort port, bool as_connection) {
     FlowKey lookup = key();
     lookup.set(key::kInPort, to_int(port));
     if (as_connection) exchange_tuples(lookup);
@@ -122,7 +128,13 @@ Rule* Machine::find_rule(std::uint8_t table, OfPort port, bool as_connection) {
         lookup.set(key::kTpSrc, 0);
         lookup.set(key::kTpDst, 0);
     }
-    return search(table, lookup);
+    for (;;) {
+        constexpr std::uint8_t kLastTable = 253;
+        Rule* rule = search(table, lookup);
+        if (rule != nullptr || miss_of(table) != Miss::kContinue || table == kLastTable) return rule;
+        out_.trace.push_back({Step::Kind::kMiss, indent_, table, 0, nullptr, {}});
+        ++table;
+    }
 }
 
 void Machine::miss(std::uint8_t table) {
@@ -133,7 +145,7 @@ void Machine::miss(std::uint8_t table) {
     const bool silent = port != c_.bridge->ports.end() && port->second.no_packet_in;
     const Rule* rule = std::exchange(c_.rule, nullptr);
     const std::uint8_t old_table = std::exchange(c_.table, table);
-    if (c_.bridge->miss == Miss::kController && !silent)
+    if (miss_of(table) == Miss::kController && !silent)
         packet_in(PacketInReason::kNoMatch, 0xffff, 0);
     else
         note(DropReason::kNoMatch, fmt::format("no match in table {}", table));
@@ -170,11 +182,11 @@ void Machine::enter_table(std::uint8_t table, OfPort port, bool miss_counts, boo
     const auto type = key().get(key::kEthType);
     if (as_connection && (key().get(key::kCtProto) == 0 || (type != 0x0800 && type != 0x86dd))) return;
     const std::uint8_t old_table = std::exchange(c_.table, table);
-    if (Rule* rule = find_rule(table, port, as_connection)) {
+    if (Rule* rule = find_rule(c_.table, port, as_connection)) {
         ++resubmits_;
         run_rule(*rule, table <= old_table ? 1 : 0);
     } else if (miss_counts) {
-        miss(table);
+        miss(c_.table);
     }
     c_.table = old_table;
 }

@@ -23,6 +23,7 @@
 #include "flow/action.hpp"
 #include "flow/group.hpp"
 #include "flow/match.hpp"
+#include "flow/tun_table.hpp"
 #include "packet/drop_reason.hpp"
 #include "reference/parse.hpp"
 #include "wire/bytes.hpp"
@@ -86,8 +87,9 @@ struct Meter {
 /// With full buckets. A burst of 0 means one second's worth, as in OVS.
 Meter make_meter(const MeterMod& mod, std::uint64_t now_ms);
 
-/// What a miss does in table 0 and after goto_table; a miss in resubmit does nothing.
-enum class Miss : std::uint8_t { kDrop, kController };
+/// What a miss does in table 0 and after goto_table; in resubmit only kContinue means something: the next
+/// table is looked up. OpenFlow 1.1 §A.3.3 (ofp_table_config).
+enum class Miss : std::uint8_t { kDrop, kController, kContinue };
 /// ofp_config_flags of OpenFlow 1.0 and NXM (ovs-ofctl set-frags).
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
 
@@ -98,8 +100,10 @@ struct Connections;
 struct Bridge {
     std::string name = "br0";
     std::map<OfPort, Port> ports;
-    std::vector<Rule> rules;  ///< any order; of equal priority the first one wins
-    Miss miss = Miss::kDrop;
+    std::vector<Rule> rules;                    ///< any order; of equal priority the first one wins
+    Miss miss = Miss::kDrop;                    ///< kDrop or kController
+    std::map<std::uint8_t, Miss> table_misses;  ///< of tables that have a setting of their own
+    TunTable tun;                               ///< what tun_metadataN stand for
     FragmentMode fragments = FragmentMode::kNormal;
     std::map<std::uint32_t, Group> groups;
     std::map<std::uint32_t, Meter> meters;

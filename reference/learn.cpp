@@ -108,6 +108,11 @@ bool Machine::operator()(const LearnAction& a) {
         if (spec.target_kind == LearnSpec::Target::kLoad) {
             rule.actions.push_back(
                 {SetFieldAction{spec.target.field, bits, mask, SetFieldAction::Style::kLoad}});
+        } else if (is_tun_metadata(field)) {
+            const unsigned index = TunTable::index_of(spec.target.field);
+            write_option(rule.match.value, index, spec.target.offset, value, low_mask(spec.bits));
+            write_option(rule.match.mask, index, spec.target.offset, low_mask(spec.bits),
+                         low_mask(spec.bits));
         } else {
             const U128 before = field_get(field, rule.match.value), matched = field_mask(field, rule.match);
             field_set(field, rule.match, (before & ~mask) | bits, matched | mask);
@@ -236,8 +241,10 @@ bool Machine::operator()(const CtAction& a) {
 }
 
 bool Machine::operator()(const DeleteFieldAction& a) {
-    const FieldInfo& field = field_info(a.field);
-    if (field.loc.bits != 0) key().set_wide(field.loc, {});
+    const unsigned index = TunTable::index_of(a.field);
+    if (c_.bridge->tun.find(index) == nullptr) return false;
+    c_.bridge->tun.set(key(), index, {});
+    key().set(key::kTunPresent, key().get(key::kTunPresent) & ~(std::uint64_t{1} << index));
     return false;
 }
 

@@ -48,7 +48,9 @@ class Machine {
     // Tables (interpreter.cpp).
     void process();
     bool may_receive(const Port& port) const;
-    Rule* find_rule(std::uint8_t table, OfPort port, bool as_connection = false);
+    /// Goes on to further tables as they say; `table` is the last one.
+    Rule* find_rule(std::uint8_t& table, OfPort port, bool as_connection = false);
+    Miss miss_of(std::uint8_t table) const;
     void enter_table(std::uint8_t table, OfPort port, bool miss_counts, bool as_connection = false);
     void run_rule(Rule& rule, unsigned deeper);
     void miss(std::uint8_t table);
@@ -68,6 +70,7 @@ class Machine {
     PacketInReason controller_reason() const;
     bool invalid_ttl(const std::vector<std::uint16_t>& controller_ids);
     void update_actset_output();
+    void write_option(FlowKey& key, unsigned index, unsigned offset, U128 value, U128 mask) const;
 
     // Groups and meters (group.cpp).
     bool bucket_live(const Bucket& bucket, std::set<std::uint32_t>& seen) const;

@@ -99,7 +99,8 @@ std::size_t find_actions(std::string_view line, std::size_t& value) {
 
 }  // namespace
 
-Result<FlowSpec> parse_flow_spec(std::string_view line, FlowUse use, const PortNames* names) {
+Result<FlowSpec> parse_flow_spec(std::string_view line, FlowUse use, const PortNames* names,
+                                 const TunTable* tun) {
     FlowSpec spec;
     const bool takes_actions = use == FlowUse::kAdd || use == FlowUse::kModify;
     std::size_t value = 0;
@@ -110,7 +111,7 @@ Result<FlowSpec> parse_flow_spec(std::string_view line, FlowUse use, const PortN
     KeyValue item;
     while (next_key_value(rest, item)) {
         auto known = parse_attribute(item, use, names, spec);
-        if (known && !*known) known = parse_match_item(item, spec.match, names);
+        if (known && !*known) known = parse_match_item(item, spec.match, names, tun);
         if (!known) return known.error();
         if (!*known) return make_error(EINVAL, "unknown keyword {}", item.key);
     }
@@ -135,7 +136,7 @@ std::string format_flow_flags(std::uint16_t flags) {
     return out;
 }
 
-std::string format_flow_spec(const FlowSpec& spec, const PortNames* names) {
+std::string format_flow_spec(const FlowSpec& spec, const PortNames* names, const TunTable* tun) {
     std::string out;
     if (spec.cookie != 0) out += fmt::format("cookie=0x{:x}, ", spec.cookie);
     if (spec.cookie_mask != 0)
@@ -147,7 +148,7 @@ std::string format_flow_spec(const FlowSpec& spec, const PortNames* names) {
     if (spec.out_port != OfPort::kAny) out += fmt::format("out_port={}, ", format_port(spec.out_port, names));
     if (spec.out_group != 0xffffffff) out += fmt::format("out_group={}, ", spec.out_group);
     out += format_flow_flags(spec.flags);
-    const std::string match = format_match(spec.match, names);
+    const std::string match = format_match(spec.match, names, tun);
     if (spec.priority != 0x8000) out += fmt::format("priority={}{}", spec.priority, match.empty() ? "" : ",");
     out += match;
     if (!spec.has_actions) {

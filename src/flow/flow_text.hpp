@@ -14,6 +14,8 @@
 
 namespace sluice {
 
+class TunTable;
+
 /// One flow, with everything a flow-mod of any command says besides the command itself.
 struct FlowSpec {
     Match match;
@@ -37,10 +39,12 @@ inline constexpr std::uint16_t kFlowSendRemoved = 1, kFlowCheckOverlap = 2, kFlo
 enum class FlowUse { kAdd, kModify, kDelete, kFilter };
 
 /// Parses "priority=5,tcp,tp_dst=80,actions=output:2". The match's prerequisites and the actions are checked.
+/// `tun`: what tun_metadataN stand for, here and below; null: none is mapped.
 Result<FlowSpec> parse_flow_spec(std::string_view line, FlowUse use = FlowUse::kAdd,
-                                 const PortNames* names = nullptr);
+                                 const PortNames* names = nullptr, const TunTable* tun = nullptr);
 /// "cookie=0x5, table=1, priority=5,tcp actions=drop": only what differs from the defaults.
-std::string format_flow_spec(const FlowSpec& spec, const PortNames* names = nullptr);
+std::string format_flow_spec(const FlowSpec& spec, const PortNames* names = nullptr,
+                             const TunTable* tun = nullptr);
 
 /// "idle_timeout=5, send_flow_rem " pieces between counters and match of a dump line.
 std::string format_flow_flags(std::uint16_t flags);

@@ -64,6 +64,17 @@ U128 random_value(Random& random, const FieldInfo& field, const RandomOptions& o
     return U128{0, random.pick(kNumbers)} & all;
 }
 
+FieldId option_field(const TunMapping& option) {
+    static const auto kFirst = static_cast<unsigned>(field_by_name("tun_metadata0"));
+    return FieldId{static_cast<std::uint8_t>(kFirst + option.index)};
+}
+std::vector<std::uint8_t> big_endian(std::uint64_t value) {
+    std::vector<std::uint8_t> bytes;
+    for (int shift = 56; shift >= 0; shift -= 8)
+        bytes.push_back(static_cast<std::uint8_t>(value >> shift));
+    return bytes;
+}
+
 U128 random_mask(Random& random, const FieldInfo& field, const RandomOptions& options) {
     const U128 all = field_value_mask(field);
     if (!options.masks || field.mask != FieldMask::kFull || random.below(3) != 0) return all;
@@ -326,7 +337,7 @@ class ActionMaker {
     }
 
     Action random_learn() {
-        const std::uint32_t shape = random_.below(4);
+        const std::uint32_t shape = random_.below(options_.tun ? 6 : 4);
         LearnAction learn;
         learn.table = static_cast<std::uint8_t>(random_.below(options_.tables));
         learn.priority = static_cast<std::uint16_t>(10 + shape);
@@ -352,6 +363,20 @@ class ActionMaker {
             learn.specs.push_back(type);
             match_field("ip_dst", "ip_src", 32);
         }
+        if (shape >= 4) {  // an option from an option, or from a register; from bit 128 on none is learned
+            LearnSpec spec;
+            spec.bits = shape == 4 ? std::uint16_t{32} : std::uint16_t{8};
+            do {
+                spec.target = option_bits(spec.bits);
+            } while (spec.target.offset + spec.bits > 128);
+            spec.source = reg_bits("reg0", 0, spec.bits);
+            if (random_.one_in(2)) {
+                do {
+                    spec.source = option_bits(spec.bits);
+                } while (spec.source.offset + spec.bits > 128);
+            }
+            learn.specs.push_back(spec);
+        }
         LearnSpec load;
         load.target_kind = LearnSpec::Target::kLoad;
         load.immediate = random_.one_in(2);
@@ -359,6 +384,10 @@ class ActionMaker {
         load.source = reg_bits("eth_src", 0, 16);
         load.target = reg_bits("reg2", 0, 16);
         load.bits = 16;
+        if (options_.tun && random_.one_in(3)) {
+            load.target = {field_by_name("tun_metadata1"), 8, 16};
+            if (random_.one_in(2)) load.source = {field_by_name("tun_metadata2"), 24, 16};
+        }
         if (random_.one_in(2)) learn.specs.push_back(load);
         LearnSpec output;
         output.target_kind = LearnSpec::Target::kOutput;
@@ -368,7 +397,52 @@ class ActionMaker {
         return {learn};
     }
 
+    /// Up to 64 bits of an option with room for them.
+    SubField option_bits(std::uint16_t bits) {
+        const auto options = options_.tun->mappings();
+        for (;;) {
+            const TunMapping& option = random_.pick(options);
+            const unsigned size = option.option_length * 8U;
+            if (size < bits) continue;
+            const unsigned offset = random_.one_in(2) ? 0 : random_.below(size - bits + 1);
+            return {option_field(option), static_cast<std::uint16_t>(offset), bits};
+        }
+    }
+
+    Action random_option() {
+        const auto bits = static_cast<std::uint16_t>(random_.one_in(2) ? 32 : 1 + random_.below(64));
+        const SubField field = option_bits(bits), wide{field_by_name("xreg0"), 0, bits};
+        switch (random_.below(7)) {
+            case 0:
+                return {DeleteFieldAction{option_field(random_.pick(options_.tun->mappings()))}};
+            case 1:
+                return {MoveAction{field, wide}};
+            case 2:
+                return {MoveAction{wide, field}};
+            case 3:
+                return {MoveAction{option_bits(bits), field}};
+            case 4: {  // what one operation reaches
+                const SubField half = option_bits(32);
+                const SubField word{half.field, static_cast<std::uint16_t>(half.offset / 32 * 32), 32};
+                return random_.one_in(2) ? Action{StackPushAction{word}} : Action{StackPopAction{word}};
+            }
+            case 5: {
+                const std::uint64_t mask = low_mask(std::min<unsigned>(bits, 32)).lo;
+                return {SetFieldAction{field.field,
+                                       {0, random_.pick(kNumbers) & mask},
+                                       {0, mask},
+                                       SetFieldAction::Style::kLoad}};
+            }
+            default:
+                return {SetFieldAction{field.field,
+                                       {0, random_.pick(kNumbers)},
+                                       low_mask(128),
+                                       SetFieldAction::Style::kSetField}};
+        }
+    }
+
     Action random_action(unsigned depth) {
+        if (options_.tun && random_.one_in(3)) return random_option();
         if (options_.mpls && random_.one_in(6)) return random_mpls();
         if (options_.computed && random_.one_in(5)) return random_computed();
         if (options_.queues && random_.one_in(8)) return random_queue();
@@ -460,7 +534,24 @@ Match random_match(Random& random, const RandomOptions& options) {
         if (check_match(trial)) match = trial;
     }
     match.normalize();
+    if (options.tun && random.one_in(3)) {
+        const auto mappings = options.tun->mappings();
+        const TunMapping& option = random.pick(mappings);
+        const std::uint64_t bits = random.one_in(3)   ? 0
+                                   : random.one_in(2) ? ~std::uint64_t{0}
+                                                      : low_mask(random.below(65)).lo;
+        options.tun->set(match, option.index, big_endian(random.pick(kNumbers)), big_endian(bits));
+    }
     return match;
+}
+
+TunTable random_tun_table() {
+    TunTable table;
+    std::uint8_t type = 0;
+    for (const auto& [index, size] :
+         {std::pair{0U, 4U}, {1U, 8U}, {2U, 12U}, {7U, 16U}, {40U, 0U}, {63U, 124U}})
+        table.add({0x0102, ++type, static_cast<std::uint8_t>(size), static_cast<std::uint16_t>(index)});
+    return table;
 }
 
 FlowKey random_key(Random& random, const RandomOptions& options) {
@@ -515,7 +606,9 @@ std::vector<FlowSpec> random_rules(Random& random, std::size_t count, const Rand
         rule.table = static_cast<std::uint8_t>(random.below(options.tables));
         rule.priority = static_cast<std::uint16_t>(random.below(8) * 10);
         rule.match = random_match(random, options);
-        if (!seen.insert(fmt::format("{} {} {}", rule.table, rule.priority, format_match(rule.match))).second)
+        if (!seen.insert(fmt::format("{} {} {}", rule.table, rule.priority,
+                                     format_match(rule.match, nullptr, options.tun)))
+                 .second)
             continue;
         if (options.conjunction && random.one_in(3)) {
             rule.priority = static_cast<std::uint16_t>(random.one_in(2) ? 50 : 60);

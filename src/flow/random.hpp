@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flow/flow_text.hpp"
+#include "flow/tun_table.hpp"
 
 namespace sluice {
 
@@ -56,7 +57,11 @@ struct RandomOptions {
     bool encap = false;        ///< encap, decap inside of clones
     bool learn = false;        ///< learned flows have priorities 10 to 13, one for each shape of match
     bool conjunction = false;  ///< conjunctive rules have priority 50 or 60; others match conj_id
+    const TunTable* tun = nullptr;  ///< tun_metadataN that it maps are matched, set, moved and learned
 };
+
+/// Options of all sizes: of none, one word, across words, the longest.
+TunTable random_tun_table();
 
 /// A match whose prerequisites hold.
 Match random_match(Random& random, const RandomOptions& options = {});

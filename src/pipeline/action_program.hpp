@@ -104,10 +104,10 @@ struct Op {
     OpCode code;
     HeaderPart part = HeaderPart::kNone;
     Prereq prereq = Prereq::kNone;
-    std::uint8_t table = 0;                     ///< kResubmit, kGoto; 0xff: current; kCt; 0xff: none
-    std::uint32_t arg = 0;                      ///< port, queue, length, ethertype, vid ...
-    std::uint16_t bits = 0;                     ///< kMove and stack: width
-    FieldLoc loc{}, loc2{};                     ///< target, source (sub-field positions folded in; see wide)
+    std::uint8_t table = 0;  ///< kResubmit, kGoto; 0xff: current; kCt; 0xff: none
+    std::uint32_t arg = 0;   ///< port, queue, length, ethertype ...; kStackPop: N of tun_metadataN, + 1
+    std::uint16_t bits = 0;  ///< kMove and stack: width
+    FieldLoc loc{}, loc2{};  ///< target, source (sub-field positions folded in; see wide)
     std::uint16_t offset = 0, offset2 = 0;      ///< bit offsets inside target and source fields
     bool flag = false;                          ///< push_if_needed, with_ct
     U128 value, mask;                           ///< mask: bits of the target field that may be written

@@ -441,6 +441,7 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
         return;
     }
     prepare(set, group, path, words_of(op.loc));
+    if (op.arg != 0) prepare(set, group, path, words_of(key::kTunPresent));
     if (op.part != HeaderPart::kNone) flush_pending(set, group);
     const U128 mask = (low_mask(op.bits) << op.offset) & op.mask;
     for (unsigned g = 0; g < group.count; ++g) {
@@ -456,9 +457,11 @@ void Executor::Impl::stack_op(PacketSet& set, const Group& group, Path& path, co
             trace->written(std::get<StackPopAction>(op.source->kind).target, value & low_mask(op.bits));
         if (!prereq_present(op.prereq, key)) continue;
         change(set, i, op, value << op.offset, mask);
+        if (op.arg != 0) key.word[key::kTunPresent.word] |= std::uint64_t{1} << (op.arg - 1);
     }
     path.uniform.remove(op.loc.word);
     if (op.loc.bits == 128) path.uniform.remove(op.loc.word + 1U);
+    if (op.arg != 0) path.uniform.remove(key::kTunPresent.word);
 }
 
 void Executor::Impl::resubmit(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {

@@ -115,7 +115,12 @@ class Compiler {
             if (auto ok = std::visit([this](const auto& a) { return (*this)(a); }, action.kind); !ok)
                 return ok;
             for (const OptionUse& use : options.found) {
-                if (use.writes) set_present(TunTable::index_of(use.field.field), true);
+                if (!use.writes || std::holds_alternative<StackPopAction>(action.kind))
+                    continue;  // pop: if any
+                set_present(TunTable::index_of(use.field.field), true);
+                // What cannot be read is not written.
+                if (const auto* move = std::get_if<MoveAction>(&action.kind))
+                    program_.ops.back().prereq = field_info(move->source.field).prereq;
             }
         }
         return {};
@@ -221,6 +226,10 @@ class Compiler {
         return {};
     }
     Result<void> operator()(const MoveAction& a) {
+        if (is_tun_metadata(field_info(a.source.field)) || is_tun_metadata(field_info(a.target.field))) {
+            move_option(a);
+            return {};
+        }
         Op& op = add(OpCode::kMove);
         set_source(op, a.source);
         set_target(op, a.target);
@@ -265,6 +274,7 @@ class Compiler {
         Op& op = add(OpCode::kStackPop);
         set_target(op, a.target);
         op.bits = a.target.bits;
+        if (is_tun_metadata(field_info(a.target.field))) op.arg = TunTable::index_of(a.target.field) + 1;
         return {};
     }
     Result<void> operator()(const ResubmitAction& a) {
@@ -402,10 +412,13 @@ class Compiler {
         if (!tun_ || !tun_->find(index))
             return make_error(EINVAL, "tun_metadata{}: no TLV is mapped to this field", index);
         program_.options |= std::uint64_t{1} << index;
-        if (field.bits != 0 && !tun_->loc(field))
-            return make_error(ENOTSUP, "tun_metadata{}[{}..{}]: bits across a boundary of 64 are not reached",
-                              index, field.offset, field.offset + field.bits - 1);
-        return {};
+        if (field.bits == 0 || tun_->loc(field)) return {};
+        if (const unsigned width = tun_->find(index)->option_length * 8U; field.offset + field.bits > width)
+            return make_error(EINVAL, "tun_metadata{}[{}..{}]: the last bit of the option is {}", index,
+                              field.offset, field.offset + field.bits - 1, width - 1);
+        if (std::holds_alternative<MoveAction>(source_->kind)) return {};
+        return make_error(ENOTSUP, "tun_metadata{}[{}..{}]: bits across a boundary of 64 are not reached",
+                          index, field.offset, field.offset + field.bits - 1);
     }
     /// A learned flow reaches any bits of an option that its numbers have room for.
     Result<void> check_learned_option(const SubField& field) {
@@ -423,6 +436,25 @@ class Compiler {
         op.loc = key::kTunPresent;
         op.mask = {0, std::uint64_t{1} << index};
         op.value = present ? op.mask : U128{};
+    }
+    /// Any bits, piece by piece: what stays between multiples of 32 bits lies in one word. Overlapping fields
+    /// are copied from that end where no piece is overwritten before it is read.
+    void move_option(const MoveAction& a) {
+        struct Piece {
+            unsigned done, bits;
+        };
+        std::vector<Piece> pieces;
+        for (unsigned done = 0, bits = 0; done < a.source.bits; done += bits) {
+            const unsigned room = 32 - std::max((a.source.offset + done) % 32, (a.target.offset + done) % 32);
+            bits = std::min(room, a.source.bits - done);
+            pieces.push_back({done, bits});
+        }
+        if (a.target.offset > a.source.offset) std::reverse(pieces.begin(), pieces.end());
+        for (const Piece& piece : pieces) {
+            Op& op = add(OpCode::kMove);
+            set_source(op, {a.source.field, u16(a.source.offset + piece.done), u16(piece.bits)});
+            set_target(op, {a.target.field, u16(a.target.offset + piece.done), u16(piece.bits)});
+        }
     }
     /// Sets an option; its bits above 128 become 0 with a mask of all ones, else they stay.
     void set_option(unsigned index, U128 value, U128 mask) {

@@ -456,7 +456,11 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
                 path.table = here;
                 return;
             }
-            if (wish == OnMiss::kDrop) entry = Entry::kResubmit;  // nobody hears of it
+            if (wish == OnMiss::kDrop && entry != Entry::kResubmit) {  // nobody hears of it
+                for (unsigned g = 0; g < group.count; ++g)
+                    set.reason[group.index[g]] = DropReason::kNoMatch;
+                return;
+            }
         }
         if (entry != Entry::kResubmit) on_miss(set, group, path);
         return;

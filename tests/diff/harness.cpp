@@ -79,6 +79,15 @@ TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
     for (std::size_t i = bridge.flows.size(); i > 1; --i)
         std::swap(bridge.flows[i - 1].priority,
                   bridge.flows[random.below(static_cast<std::uint32_t>(i))].priority);
+    if (options.random.tun) bridge.settings.tun = *options.random.tun;
+    if (options.table_misses) {
+        // Controllers of OpenFlow 1.1 get what misses, but where a table says otherwise.
+        bridge.settings.miss = reference::Miss::kController;
+        for (std::uint32_t table = 0; table < options.random.tables; ++table)
+            if (random.one_in(2))
+                bridge.settings.table_misses[static_cast<std::uint8_t>(table)] =
+                    reference::Miss(random.below(3));
+    }
     for (std::uint32_t id = 1; id <= options.random.groups; ++id)
         bridge.settings.groups[id] = random_group(random, options.random, id);
     for (std::uint32_t id = 1; id <= options.random.meters; ++id)
@@ -188,7 +197,9 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
             if (agree(expected, got, options.compare_drops)) continue;
             std::string flows;
             for (const FlowSpec& flow : bridge.flows)
-                flows += fmt::format("    {}\n", format_flow_spec(flow));
+                flows += fmt::format("    {}\n", format_flow_spec(flow, nullptr, options.random.tun));
+            for (const auto& [table, miss] : bridge.settings.table_misses)
+                flows += fmt::format("    table {}: miss {}\n", table, static_cast<int>(miss));
             flows += describe_groups(bridge.settings.groups);
             ADD_FAILURE() << fmt::format("seed {} program {} frame {}: in_port {} {}\n", options.seed,
                                          program, n, to_int(in_port), wire::hex_of(frame))

@@ -55,6 +55,16 @@ pipeline::PortEntry entry_of(const reference::Port& port) {
     return entry;
 }
 
+std::shared_ptr<const pipeline::OnMissOfTables> misses_of(const reference::Bridge& bridge) {
+    if (bridge.table_misses.empty()) return nullptr;
+    auto misses = std::make_shared<pipeline::OnMissOfTables>();
+    for (const auto& [table, miss] : bridge.table_misses)
+        (*misses)[table] = miss == reference::Miss::kContinue     ? pipeline::OnMiss::kContinue
+                           : miss == reference::Miss::kController ? pipeline::OnMiss::kController
+                                                                  : pipeline::OnMiss::kDrop;
+    return misses;
+}
+
 }  // namespace
 
 void PipelineTarget::reclaim() {
@@ -95,7 +105,7 @@ PipelineTarget::BridgeState& PipelineTarget::find(const std::string& name) {
 
 Result<void> PipelineTarget::add_rules(BridgeState& bridge, const std::vector<FlowSpec>& flows) {
     for (const auto& flow : flows) {
-        auto actions = pipeline::compile(flow.actions);
+        auto actions = pipeline::compile(flow.actions, &bridge.tun);
         if (!actions) return actions.error();
         const auto table = static_cast<std::uint8_t>(flow.table == 0xff ? 0 : flow.table);
         bridge.rules.push_back(bridge.program->add(table, static_cast<std::uint16_t>(flow.priority),
@@ -118,7 +128,9 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
         BridgeState& bridge = bridges_.emplace_back();
         bridge.name = from.settings.name;
         bridge.datapath = datapath_.get();
+        bridge.tun = from.settings.tun;
         bridge.program = std::make_unique<pipeline::Program>(*datapath_);
+        bridge.program->set_tun_table(&bridge.tun);
         bridge.fdb = std::make_unique<pipeline::Fdb>(datapath_->rcu());
         for (const auto& [key, port] : from.settings.fdb)
             bridge.fdb->learn(key.second, key.first, port, static_cast<std::uint32_t>(now_ms_ / 1000));
@@ -140,6 +152,7 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
         entry.flow_events = &bridge;
         entry.fragments = static_cast<pipeline::FragmentMode>(from.settings.fragments);
         entry.miss_to_controller = from.settings.miss == reference::Miss::kController;
+        entry.on_miss = misses_of(from.settings);
         entry.miss_send_len = 0xffff;
         entry.forward_bpdu = from.settings.forward_bpdu;
         entry.flood_vlans = bits_of(from.settings.flood_vlans);
@@ -179,7 +192,8 @@ void PipelineTarget::set_group(const std::string& name, std::uint32_t id, const 
         bridge.groups.erase(old);
     }
     if (group != nullptr) {
-        auto entry = pipeline::compile_group(*datapath_, id, group->type, group->buckets, group->properties);
+        auto entry = pipeline::compile_group(*datapath_, id, group->type, group->buckets, group->properties,
+                                             &bridge.tun);
         bridge.groups[id] = table.add(std::move(*entry));
     }
     datapath_->publish();
@@ -296,7 +310,7 @@ void PipelineTarget::BridgeState::learn(const pipeline::LearnedFlow& flow) {
             return rule && rule->table == action.table && rule->cookie == action.cookie;
         });
         if (action.limit != 0 && same_cookie >= static_cast<std::ptrdiff_t>(action.limit)) return;
-        auto actions = pipeline::compile(flow.actions);
+        auto actions = pipeline::compile(flow.actions, &tun);
         ASSERT_TRUE(actions) << actions.error().message;
         if (it != rules.end()) {
             replace(*it, action.cookie, std::move(*actions));
@@ -322,7 +336,7 @@ Result<void> PipelineTarget::change(const std::string& name, const std::vector<R
             *it = nullptr;
             continue;
         }
-        auto actions = pipeline::compile(flow.actions);
+        auto actions = pipeline::compile(flow.actions, &bridge.tun);
         if (!actions) return actions.error();
         if (it != bridge.rules.end())
             bridge.replace(*it, flow.cookie, std::move(*actions));
@@ -338,7 +352,7 @@ Result<void> PipelineTarget::change(const std::string& name, const std::vector<R
 Verdict PipelineTarget::packet_out(const std::string& bridge, OfPort in_port, wire::Bytes frame,
                                    const ActionList& actions) {
     const auto before = datapath_->drop_counts();
-    auto program = pipeline::compile(actions);
+    auto program = pipeline::compile(actions, &find(bridge).tun);
     datapath_->control_executor().packet_out(find(bridge).program->index(), in_port, std::move(*program),
                                              packet_from_bytes(frame), now_ms_);
     Verdict verdict = collect();

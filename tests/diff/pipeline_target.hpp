@@ -96,6 +96,7 @@ class PipelineTarget final : public ScenarioTarget {
 
         pipeline::Datapath* datapath = nullptr;
         std::string name;
+        TunTable tun;
         std::unique_ptr<pipeline::Program> program;
         std::unique_ptr<pipeline::Fdb> fdb;
         std::vector<pipeline::Rule*> rules;

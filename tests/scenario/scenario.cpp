@@ -71,7 +71,12 @@ class Reader {
         else if (verb == "port")
             read_port(text);
         else if (verb == "flow")
-            bridge().flows.push_back(value_or_throw(parse_flow_spec(text)));
+            bridge().flows.push_back(
+                value_or_throw(parse_flow_spec(text, FlowUse::kAdd, nullptr, &bridge().settings.tun)));
+        else if (verb == "tlv")
+            read_tlv(text);
+        else if (verb == "miss")
+            read_miss(text);
         else if (verb == "group" || verb == "del-group")
             read_group(text, verb == "del-group");
         else if (verb == "meter")
@@ -146,6 +151,27 @@ class Reader {
             else
                 throw std::invalid_argument(fmt::format("unknown setting \"{}\" of a bridge", word));
         }
+    }
+
+    void read_tlv(std::string_view text) {
+        std::uint32_t number[4];
+        for (std::uint32_t& n : number)
+            n = to_number(take_word(text));
+        if (bridge().settings.tun.add(
+                {static_cast<std::uint16_t>(number[0]), static_cast<std::uint8_t>(number[1]),
+                 static_cast<std::uint8_t>(number[2]), static_cast<std::uint16_t>(number[3])}) !=
+            TunTable::Refusal::kNone)
+            throw std::invalid_argument("tlv CLASS TYPE LENGTH N: the table does not take it");
+    }
+    void read_miss(std::string_view text) {
+        const auto table = static_cast<std::uint8_t>(to_number(take_word(text)));
+        const std::map<std::string_view, reference::Miss> words = {
+            {"drop", reference::Miss::kDrop},
+            {"controller", reference::Miss::kController},
+            {"continue", reference::Miss::kContinue}};
+        const auto word = words.find(take_word(text));
+        if (word == words.end()) throw std::invalid_argument("miss TABLE drop|controller|continue");
+        bridge().settings.table_misses[table] = word->second;
     }
 
     void read_port(std::string_view text) {

@@ -7,6 +7,8 @@
 //   port N [access=V] [trunk=V;V..] [native-tagged=V] [native-untagged=V] [dot1q-tunnel=V] [trunks=V;V..]
 //          [priority-tags=if-nonzero|always] [protected] [no-flood] [no-forward] [no-receive]
 //          [no-packet-in] [down] [patch=BRIDGE:PORT]
+//   tlv CLASS TYPE LENGTH N        tun_metadataN stands for that option
+//   miss TABLE drop|controller|continue
 //   flow FLOW                      as ovs-ofctl add-flow takes it; flows are numbered from 1
 //   group GROUP, meter METER       as in group_text.hpp; a group below a packet is put in the place of the
 //   old del-group N time MS                        so many milliseconds pass, for meters link PORT up|down in
@@ -17,6 +19,7 @@
 //   point group-packets N COUNT [COUNT]..   of the group, then each bucket, at this point meter-packets N
 //   COUNT [COUNT]..   of the meter, then each band, at this point fdb VLAN MAC PORT|none         at this
 //   point
+//
 // PORT is a number, LOCAL or CONTROLLER, with "BRIDGE:" before it if it isn't the first bridge's.
 #pragma once
 
