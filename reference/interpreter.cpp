@@ -78,7 +78,7 @@ Execution Machine::finish(bool matched) {
 
 /// First lookup of a received packet: counts neither as resubmit nor as depth.
 void Machine::process() {
-    Rule* rule = find_rule(c_.table, in_port());
+    Rule* rule = find_rule(c_.table, in_port(), true);
     if (rule == nullptr)
         miss(c_.table);
     else
@@ -114,7 +114,7 @@ Miss Machine::miss_of(std::uint8_t table) const {
     return own != c_.bridge->table_misses.end() ? own->second : c_.bridge->miss;
 }
 
-Rule* Machine::find_rule(std::uint8_t& table, OfPort port, bool as_connection) {
+Rule* Machine::find_rule(std::uint8_t& table, OfPort port, bool go_on, bool as_connection) {
     FlowKey lookup = key();
     lookup.set(key::kInPort, to_int(port));
     if (as_connection) exchange_tuples(lookup);
@@ -131,7 +131,8 @@ Rule* Machine::find_rule(std::uint8_t& table, OfPort port, bool as_connection) {
     for (;;) {
         constexpr std::uint8_t kLastTable = 253;
         Rule* rule = search(table, lookup);
-        if (rule != nullptr || miss_of(table) != Miss::kContinue || table == kLastTable) return rule;
+        if (rule != nullptr || !go_on || miss_of(table) != Miss::kContinue || table == kLastTable)
+            return rule;
         out_.trace.push_back({Step::Kind::kMiss, indent_, table, 0, nullptr, {}});
         ++table;
     }
@@ -182,7 +183,7 @@ void Machine::enter_table(std::uint8_t table, OfPort port, bool miss_counts, boo
     const auto type = key().get(key::kEthType);
     if (as_connection && (key().get(key::kCtProto) == 0 || (type != 0x0800 && type != 0x86dd))) return;
     const std::uint8_t old_table = std::exchange(c_.table, table);
-    if (Rule* rule = find_rule(c_.table, port, as_connection)) {
+    if (Rule* rule = find_rule(c_.table, port, miss_counts, as_connection)) {
         ++resubmits_;
         run_rule(*rule, table <= old_table ? 1 : 0);
     } else if (miss_counts) {

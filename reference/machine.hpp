@@ -48,8 +48,8 @@ class Machine {
     // Tables (interpreter.cpp).
     void process();
     bool may_receive(const Port& port) const;
-    /// Goes on to further tables as they say; `table` is the last one.
-    Rule* find_rule(std::uint8_t& table, OfPort port, bool as_connection = false);
+    /// If `go_on`, looks up further tables as they say; `table` is the last one.
+    Rule* find_rule(std::uint8_t& table, OfPort port, bool go_on, bool as_connection = false);
     Miss miss_of(std::uint8_t table) const;
     void enter_table(std::uint8_t table, OfPort port, bool miss_counts, bool as_connection = false);
     void run_rule(Rule& rule, unsigned deeper);

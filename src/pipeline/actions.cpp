@@ -512,7 +512,7 @@ void Executor::Impl::resubmit_as(PacketSet& set, const Group& group, Path& path,
     const bool overlaid = __builtin_expect(!learned.empty(), 0);
     if (!lookup && !overlaid) {
         if (trace) trace_lookup(set, group, path, nullptr);
-        return;
+        return run_rule(set, group, path, nullptr, Entry::kResubmit);
     }
     classify::WordSet words = lookup ? lookup->read_words() : classify::WordSet{};
     if (overlaid) words |= learned.read_words(path.bridge->index, table);

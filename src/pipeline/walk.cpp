@@ -450,7 +450,7 @@ void Executor::Impl::run_rule(PacketSet& set, const Group& group, Path& path, co
         if (__builtin_expect(misses != nullptr, 0)) {
             constexpr unsigned kLastTable = 253;
             const OnMiss wish = (*misses)[path.table];
-            if (wish == OnMiss::kContinue && path.table < kLastTable) {
+            if (wish == OnMiss::kContinue && entry != Entry::kResubmit && path.table < kLastTable) {
                 const std::uint8_t here = path.table;
                 run_table(set, group, path, static_cast<std::uint8_t>(here + 1U), entry);
                 path.table = here;

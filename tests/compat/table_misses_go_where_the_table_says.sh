@@ -35,5 +35,13 @@ misses() {
     reported 'table 0 asks the controller'
     of add-flow br0 'table=0,in_port=3,actions=resubmit(,1),output:2'
     reported 'a resubmit misses'
+    # Only a packet itself goes on to the next table: a resubmit that misses is over.
+    of -OOpenFlow12 mod-table br0 2 continue
+    of add-flow br0 'table=3,in_port=3,actions=output:1'
+    reported 'a resubmit does not go on'
+    of add-flow br0 'table=0,in_port=3,actions=resubmit(2,2),output:2'
+    reported 'nor does one with a port of its own'
+    of -OOpenFlow13 add-flow br0 'table=0,in_port=3,actions=goto_table:1'
+    reported 'a goto_table does'
 }
 both 'table misses' misses --enable-dummy=override
