@@ -228,7 +228,7 @@ bool Machine::operator()(const CtAction& a) {
     if (a.recirc_table != 0xff) {
         const WorkPacket saved_packet = p_;
         const Context saved = c_;
-        c_.in_packet_out = c_.in_action_set = false;
+        c_.in_packet_out = c_.in_action_set = c_.in_group = false;
         ++depth_;
         enter_table(a.recirc_table, in_port(), true);
         if (!c_.exit) run_action_set();

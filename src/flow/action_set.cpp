@@ -44,6 +44,8 @@ ActionList order_action_set(const ActionList& set) {
     const Action* final = last_of<GroupAction>(set);
     if (final == nullptr) final = last_of<OutputAction>(set);
     if (final == nullptr) final = last_of<ResubmitAction>(set);
+    if (final == nullptr) final = last_of<CtClearAction>(set);
+    if (final == nullptr) final = last_of<CtAction>(set);
     if (final == nullptr) return {};
     list.push_back(*final);
     return list;

@@ -53,8 +53,13 @@ enum class SetRank {
     kGroup,
     kOutput,
     kResubmit,
+    kCtClear,
+    kCt,
     kNone
 };
+/// Of these only the first that a set has is carried out; without any the set does nothing.
+constexpr SetRank kFinalRanks[] = {SetRank::kGroup, SetRank::kOutput, SetRank::kResubmit, SetRank::kCtClear,
+                                   SetRank::kCt};
 SetRank rank_of(const Op& op) {
     switch (op.code) {
         case OpCode::kStripVlan:
@@ -94,6 +99,10 @@ SetRank rank_of(const Op& op) {
             return SetRank::kOutput;
         case OpCode::kResubmit:
             return SetRank::kResubmit;
+        case OpCode::kCtClear:
+            return SetRank::kCtClear;
+        case OpCode::kCt:
+            return SetRank::kCt;
         default:
             return SetRank::kNone;
     }
@@ -678,12 +687,13 @@ void Executor::Impl::execute_action_sets(PacketSet& set, Path& path) noexcept {
                     single[static_cast<std::size_t>(rank)] = &op;
             }
         }
-        const Op* group_action = single[static_cast<std::size_t>(SetRank::kGroup)];
-        const Op*& output_op = single[static_cast<std::size_t>(SetRank::kOutput)];
-        const Op*& resubmit_op = single[static_cast<std::size_t>(SetRank::kResubmit)];
-        if (group_action) output_op = nullptr;
-        if (group_action || output_op) resubmit_op = nullptr;
-        if (!group_action && !output_op && !resubmit_op) continue;  // nothing to do without a way out
+        bool has_final = false;
+        for (const SetRank rank : kFinalRanks) {
+            const Op*& op = single[static_cast<std::size_t>(rank)];
+            if (has_final) op = nullptr;
+            has_final |= op != nullptr;
+        }
+        if (!has_final) continue;
         for (std::size_t rank = 0; rank < static_cast<std::size_t>(SetRank::kNone); ++rank) {
             if (rank == static_cast<std::size_t>(SetRank::kSets)) {
                 for (unsigned n = depth; n-- > 0;) {

@@ -280,7 +280,9 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
     // Each of the two ways of a fork runs the action set that there is by now.
     const bool alone = std::all_of(group.index, group.index + group.count,
                                    [&](unsigned i) { return set.action_set[i] == 0; });
-    const bool in_place = path.tail && alone && !path.in_action_set;
+    // What tables behind a bucket write into the action set stays with the packet; behind its ct it does not.
+    const bool bucket_writes = path.in_group && path.bridge->program->writes_action_sets();
+    const bool in_place = path.tail && alone && !path.in_action_set && !bucket_writes;
     if (recording == &set && op.table != 0xff && !in_place) {
         for (unsigned g = 0; g < group.count; ++g)
             journals[group.index[g]].bad = true;
@@ -290,6 +292,7 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
         if (path.depth >= kMaxResubmitDepth) return fail(set, group, path, DropReason::kTooDeep);
         if (path.resubmits >= kMaxResubmits) return fail(set, group, path, DropReason::kTooManyResubmits);
         const bool packet_out = std::exchange(path.in_packet_out, false);
+        const bool in_group = std::exchange(path.in_group, false);
         const std::uint8_t here = path.table;
         ++path.depth;
         if (in_place) {
@@ -309,6 +312,7 @@ void Executor::Impl::ct_op(PacketSet& set, Group& group, Path& path, const Op& o
         --path.depth;
         path.table = here;
         path.in_packet_out = packet_out;
+        path.in_group = in_group;
         if (in_place) return;  // nothing follows but the action set of what ran
     }
     for (unsigned g = 0; g < group.count; ++g)

@@ -45,8 +45,9 @@ Result<std::unique_ptr<GroupEntry>> compile_group(Datapath& datapath, std::uint3
         entry.actions = std::move(*actions);
         const auto& ops = entry.actions->ops;
         entry.plain = std::all_of(ops.begin(), ops.end(), [](const Op& op) { return is_output(op.code); });
-        entry.resubmits =
-            std::any_of(ops.begin(), ops.end(), [](const Op& op) { return op.code == OpCode::kResubmit; });
+        entry.resubmits = std::any_of(ops.begin(), ops.end(), [](const Op& op) {
+            return op.code == OpCode::kResubmit || op.code == OpCode::kCt;
+        });
         sum += bucket.weight;
         if (type == GroupType::kSelect) group->weights.push_back(sum);
     }

@@ -2,6 +2,7 @@
 // Random programs of ct actions and conversations through them: the compiled pipeline, with flow caches of
 // every size, and the reference interpreter agree on every frame that comes out.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "base/byte_order.hpp"
+#include "flow/action_text.hpp"
 #include "flow/random.hpp"
 #include "tests/diff/pipeline_target.hpp"
 #include "tests/diff/reference_target.hpp"
@@ -85,6 +87,11 @@ std::string random_actions(Random& random, unsigned table, bool v6) {
         if (random.one_in(8)) add("mod_dl_dst:02:00:00:00:00:77");
         if (random.one_in(5)) {
             add(fmt::format("resubmit(,{})", next));
+        } else if (random.one_in(6)) {
+            add(fmt::format("group:{}", next));
+        } else if (random.one_in(8)) {
+            add(fmt::format("write_actions({})", random_ct(random, next, v6)));
+            return out;
         } else {
             add(random_ct(random, next, v6));
         }
@@ -122,6 +129,28 @@ std::vector<FlowSpec> random_program(Random& random, bool v6) {
         if (flow) flows.push_back(std::move(*flow));
     }
     return flows;
+}
+
+/// Groups 1 to 3 lead to the table of their number, by way of the tracker.
+std::map<std::uint32_t, reference::Group> random_ct_groups(Random& random, bool v6) {
+    std::map<std::uint32_t, reference::Group> groups;
+    for (std::uint32_t table = 1; table <= 3; ++table) {
+        reference::Group& group = groups[table];
+        group.type = random.one_in(2) ? GroupType::kSelect : GroupType::kAll;
+        for (std::uint32_t n = 1 + random.below(2); n > 0; --n) {
+            std::string text = random.one_in(3) ? "load:1->NXM_NX_REG0[0..15]," : "";
+            text += random_ct(random, table, v6);
+            if (random.one_in(8))
+                text += random.one_in(2) ? ",ct_clear" : fmt::format(",resubmit(,{})", table);
+            auto actions = parse_actions(text);
+            EXPECT_TRUE(actions) << text << ": " << actions.error().message;
+            Bucket& bucket = group.buckets.emplace_back();
+            bucket.id = n;
+            if (group.type == GroupType::kSelect) bucket.weight = 1;
+            if (actions) bucket.actions = std::move(*actions);
+        }
+    }
+    return groups;
 }
 
 /// Some hosts that talk: requests, answers to what came out, errors, damage.
@@ -296,6 +325,7 @@ TEST_P(CtDifferential, conversations_through_random_programs_come_out_alike) {
         bridge.settings.name = "br0";
         for (std::uint32_t n = 1; n <= 4; ++n)
             bridge.settings.ports[OfPort{n}].name = fmt::format("p{}", n);
+        bridge.settings.groups = random_ct_groups(random, v6);
         bridge.flows = random_program(random, v6);
         PipelineTarget fast{cache_entries};
         ReferenceTarget slow;
