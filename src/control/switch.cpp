@@ -31,6 +31,7 @@ constexpr std::int64_t kIdleTickMs = 200;     // RCU reclaim when nobody waits f
 constexpr std::int64_t kBusyTickMs = 1;       // ... when a port or a reply waits
 constexpr std::int64_t kLinkDebounceMs = 10;  // a burst of link events gives one refresh
 constexpr std::int64_t kShortcutMs = 500;
+constexpr std::int64_t kUnderlayMs = 1000;  // neighbours in use are confirmed
 constexpr std::int64_t kBeatMs = 200;
 constexpr std::int64_t kLateMs = 1000;  // OVS's limit for "unreasonably long"
 
@@ -51,6 +52,7 @@ Switch::Switch(EventLoop& loop)
     beat_timer_ = loop_.every(
         kBeatMs, [this] { check_lateness(); }, TimeBase::kMachine);
     watch_links();
+    watch_underlay();
     schedule_tick(kIdleTickMs);
     shortcut_timer_ = loop_.every(
         kShortcutMs, [this] { tend_shortcuts(); }, TimeBase::kMachine);
@@ -60,6 +62,7 @@ Switch::Switch(EventLoop& loop)
 Switch::~Switch() {
     wake_watch_.reset();
     link_watch_.reset();
+    underlay_watch_.reset();
     if (link_socket_ >= 0) ::close(link_socket_);
     for (auto& [name, owner] : bridges_)
         owner->openflow.reset();
@@ -347,6 +350,18 @@ void Switch::watch_links() {
             link_timer_ = loop_.after(
                 kLinkDebounceMs, [this] { refresh(); }, TimeBase::kMachine);
     });
+}
+
+void Switch::watch_underlay() {
+    auto mirror = underlay::Mirror::open();
+    if (!mirror) {
+        kLog.warn("tunnels can't follow the kernel's routes: {}", mirror.error().message);
+        return;
+    }
+    underlay_ = std::move(*mirror);
+    underlay_watch_ = loop_.watch(underlay_->fd(), EventLoop::kRead, [this](unsigned) { underlay_->run(); });
+    underlay_timer_ = loop_.every(
+        kUnderlayMs, [this] { underlay_->tend(); }, TimeBase::kMachine);
 }
 
 void Switch::check_lateness() {

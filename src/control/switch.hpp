@@ -29,6 +29,7 @@
 #include "control/of_service.hpp"
 #include "control/switch_config.hpp"
 #include "pipeline/datapath.hpp"
+#include "underlay/mirror.hpp"
 #include "worker/worker_set.hpp"
 
 namespace sluice {
@@ -78,6 +79,8 @@ class Switch {
 
     pipeline::Datapath& datapath() { return *datapath_; }
     worker::WorkerSet& workers() { return *workers_; }
+    /// The kernel's routes and neighbours; null when netlink is forbidden here (the log says so).
+    underlay::Mirror* underlay() { return underlay_.get(); }
     const std::map<std::string, std::unique_ptr<SwitchBridge>>& bridges() const { return bridges_; }
     const std::map<std::string, std::unique_ptr<SwitchPort>>& ports() const { return ports_; }
     SwitchBridge* find_bridge(std::string_view name) const;
@@ -134,6 +137,7 @@ class Switch {
     bool close_lost_ports();
     bool retry_failed_ports();
     void watch_links();
+    void watch_underlay();
     PortIndex index_wish(const SwitchBridge& owner, const SwitchPort& slot);
     std::size_t drain();
     void tick();
@@ -150,6 +154,7 @@ class Switch {
     SwitchConfig config_;
     std::unique_ptr<pipeline::Datapath> datapath_;
     std::unique_ptr<worker::WorkerSet> workers_;
+    std::unique_ptr<underlay::Mirror> underlay_;
     std::map<std::string, std::unique_ptr<SwitchBridge>> bridges_;
     std::map<std::string, std::unique_ptr<SwitchPort>> ports_;
     std::vector<DyingPort> dying_ports_;
@@ -169,8 +174,9 @@ class Switch {
     unsigned lab_patch_ports_ = 0;  ///< that were given an index from the end
     std::int64_t next_tick_ms_ = 0;
     std::int64_t last_beat_ms_ = 0;
-    Watch wake_watch_, link_watch_;
-    Timer tick_timer_, refresh_timer_, beat_timer_, link_timer_, sweep_timer_, shortcut_timer_;
+    Watch wake_watch_, link_watch_, underlay_watch_;
+    Timer tick_timer_, refresh_timer_, beat_timer_, link_timer_, sweep_timer_, shortcut_timer_,
+        underlay_timer_;
 };
 
 }  // namespace sluice

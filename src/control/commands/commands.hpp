@@ -94,9 +94,7 @@ Output memory_show(Context& context, const Args& args);
 Output nothing(Context& context, const Args& args);
 Output upcall_show(Context& context, const Args& args);
 Output qos_show(Context& context, const Args& args);
-Output route_show(Context& context, const Args& args);
 Output tunnel_ports_show(Context& context, const Args& args);
-Output neighbour_show(Context& context, const Args& args);
 Output bond_list(Context& context, const Args& args);
 Output bond_show(Context& context, const Args& args);
 Output mdb_show(Context& context, const Args& args);
@@ -113,5 +111,15 @@ Output pmd_perf_show(Context& context, const Args& args);
 Output sluice_shortcuts(Context& context, const Args& args);
 Output sluice_drops(Context& context, const Args& args);
 Output sluice_conservation(Context& context, const Args& args);
+// underlay.cpp
+Output route_add(Context& context, const Args& args);
+Output route_del(Context& context, const Args& args);
+Output route_lookup(Context& context, const Args& args);
+Output route_show(Context& context, const Args& args);
+Output neighbour_ageing(Context& context, const Args& args);
+Output neighbour_flush(Context& context, const Args& args);
+Output neighbour_set(Context& context, const Args& args);
+Output neighbour_show(Context& context, const Args& args);
+Output egress_port_range(Context& context, const Args& args);
 
 }  // namespace sluice::commands

@@ -55,16 +55,8 @@ Output qos_show(Context& context, const Args& args) {
     return fmt::format("QoS not configured on {}", args[0]);
 }
 
-Output route_show(Context&, const Args&) {
-    return std::string("Route Table:");
-}
-
 Output tunnel_ports_show(Context&, const Args&) {
     return std::string("Listening ports:");
-}
-
-Output neighbour_show(Context&, const Args&) {
-    return fmt::format("{:<45} {:<19} {}\n{}", "IP", "MAC", "Bridge", std::string(74, '='));
 }
 
 Output bond_list(Context&, const Args&) {
