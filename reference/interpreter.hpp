@@ -87,8 +87,8 @@ struct Meter {
 /// With full buckets. A burst of 0 means one second's worth, as in OVS.
 Meter make_meter(const MeterMod& mod, std::uint64_t now_ms);
 
-/// What a miss does in table 0 and after goto_table; in resubmit it does nothing. kContinue: the next table is
-/// looked up. OpenFlow 1.1 §A.3.3 (ofp_table_config).
+/// What a miss does in table 0 and after goto_table; in resubmit it does nothing. kContinue: the next table
+/// is looked up. OpenFlow 1.1 §A.3.3 (ofp_table_config).
 enum class Miss : std::uint8_t { kDrop, kController, kContinue };
 /// ofp_config_flags of OpenFlow 1.0 and NXM (ovs-ofctl set-frags).
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };

@@ -217,6 +217,8 @@ std::string describe_walk(const SwitchBridge& owner, const TraceTree& tree, cons
                        final_key == shown ? "unchanged" : format_flow(final_key, names, tun));
     out += fmt::format("Megaflow: {}\n", format_match(tree.megaflow(shown), names, tun));
     out += fmt::format("Datapath actions: {}", tree.format_datapath_actions());
+    if (!tree.failure().empty())
+        out += fmt::format("\nTranslation failed ({}), packet is dropped.", tree.failure());
     return out;
 }
 

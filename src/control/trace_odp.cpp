@@ -5,6 +5,7 @@
 
 #include "flow/action_text.hpp"
 #include "flow/field.hpp"
+#include "flow/nsh.hpp"
 #include "flow/text.hpp"
 
 namespace sluice {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::uint16_t kTypeIpv4 = 0x0800, kTypeArp = 0x0806, kTypeRarp = 0x8035, kTypeIpv6 = 0x86dd;
 constexpr std::uint16_t kTypeMpls = 0x8847, kTypeMplsMulticast = 0x8848;
+constexpr std::uint16_t kTypeNsh = 0x894f, kTypeTransparentEthernet = 0x6558;
 
 /// Collects "name=value" members that differ and wraps them: "set(eth(src=…,dst=…))".
 class Changes {
@@ -75,6 +77,34 @@ const char* transport_name(std::uint64_t proto, bool ipv6) {
 
 bool is_icmp(const char* transport) {
     return transport[0] == 'i';
+}
+
+/// Members of push_nsh: context headers, or the metadata of type 2 as bytes.
+std::string nsh_text(const FlowKey& key, const std::vector<std::uint8_t>& properties) {
+    std::string text = fmt::format("flags={},ttl={},mdtype={},np={},spi={:#x},si={}", key.get(key::kNshFlags),
+                                   key.get(key::kNshTtl), key.get(key::kNshMdtype), key.get(key::kNshNp),
+                                   key.get(key::kNshSpi), key.get(key::kNshSi));
+    if (key.get(key::kNshMdtype) == 1)
+        return text + fmt::format(",c1={:#x},c2={:#x},c3={:#x},c4={:#x}", key.get(key::kNshC1),
+                                  key.get(key::kNshC2), key.get(key::kNshC3), key.get(key::kNshC4));
+    std::uint8_t header[kMaxNshBytes];
+    constexpr std::size_t kFixedBytes = 8;
+    const auto next = static_cast<std::uint8_t>(key.get(key::kNshNp));
+    const std::size_t size = make_nsh(properties, next, header);
+    if (size <= kFixedBytes) return text + ",md2=0";
+    return text + fmt::format(",md2=0x{:02x}", fmt::join(header + kFixedBytes, header + size, ""));
+}
+
+void nsh_changes(Changes& changes, std::vector<std::string>& out) {
+    changes.number("flags", key::kNshFlags);
+    changes.number("ttl", key::kNshTtl);
+    changes.hex("spi", key::kNshSpi);
+    changes.number("si", key::kNshSi);
+    changes.hex("c1", key::kNshC1);
+    changes.hex("c2", key::kNshC2);
+    changes.hex("c3", key::kNshC3);
+    changes.hex("c4", key::kNshC4);
+    changes.finish("nsh", out);
 }
 
 void network_changes(Changes& changes, const FlowKey& to, std::vector<std::string>& out) {
@@ -221,12 +251,48 @@ std::vector<std::string> odp_changes(const FlowKey& from, const FlowKey& to) {
     changes.mac("src", key::kEthSrc);
     changes.mac("dst", key::kEthDst);
     changes.finish("eth", out);
+    if (from.get(key::kEthType) == kTypeNsh && to.get(key::kEthType) == kTypeNsh) nsh_changes(changes, out);
     if (!is_mpls(from) && !is_mpls(to)) network_changes(changes, to, out);
     mpls_changes(from, to, out);
     vlan_changes(from, to, out);
     if (from.get(key::kPktMark) != to.get(key::kPktMark))
         out.push_back(fmt::format("set(skb_mark({:#x}))", to.get(key::kPktMark)));
     return out;
+}
+
+std::string odp_reframing(const Action& action, const FlowKey& before, const FlowKey& now) {
+    const auto lse = now.get(key::kMplsLse0);
+    if (const auto* encap = std::get_if<EncapAction>(&action.kind)) {
+        if (encap->packet_type == 0)
+            return fmt::format("push_eth(src={},dst={})", text::format_mac(now.get(key::kEthSrc)),
+                               text::format_mac(now.get(key::kEthDst)));
+        if (encap->packet_type == kPacketTypeNsh)
+            return fmt::format("push_nsh({})", nsh_text(now, encap->properties));
+        return fmt::format("add_mpls(label={},tc={},ttl={},bos={},eth_type=0x{:x})", lse >> 12, lse >> 9 & 7,
+                           lse & 0xff, lse >> 8 & 1, encap->packet_type & 0xffff);
+    }
+    if (before.get(key::kPacketType) == 0) return "pop_eth";
+    const auto type = before.get(key::kEthType);
+    if (type == kTypeNsh) return "pop_nsh()";
+    const auto next = std::get<DecapAction>(action.kind).packet_type & 0xffff;
+    return fmt::format("pop_mpls(eth_type=0x{:x})", next == 0 ? kTypeTransparentEthernet : next);
+}
+
+FlowKey odp_reframed(const Action& action, const FlowKey& after, const FlowKey& now) {
+    FlowKey key = after;
+    const auto take = [&](std::initializer_list<FieldLoc> fields) {
+        for (const FieldLoc field : fields)
+            key.set_wide(field, now.get_wide(field));
+    };
+    const auto* encap = std::get_if<EncapAction>(&action.kind);
+    if (encap && encap->packet_type == 0)
+        take({key::kEthSrc, key::kEthDst});
+    else if (encap && encap->packet_type == kPacketTypeNsh)
+        take({key::kNshFlags, key::kNshTtl, key::kNshMdtype, key::kNshNp, key::kNshSpi, key::kNshSi,
+              key::kNshC1, key::kNshC2, key::kNshC3, key::kNshC4});
+    else if (encap)
+        take({key::kMplsLse0});
+    return key;
 }
 
 std::string format_odp_ct(const CtAction& action, const FlowKey& key) {

@@ -118,7 +118,9 @@ void TraceTree::enter_bridge(unsigned bridge, const FlowKey& key, unsigned) {
         }
     }
     if (run) {
-        outer.items.push_back({PortIndex::kNone, key, {}, std::move(run)});
+        outer.items.emplace_back();
+        outer.items.back().key = key;
+        outer.items.back().inner = std::move(run);
         run_ = outer.items.back().inner.get();
     }
     where.push_back(std::move(node));
@@ -196,6 +198,8 @@ bool TraceTree::in_action_set(const Action& action) const {
 void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
     if (run_ == root_run_.get() && buckets_ == 0) last_key_ = key;
     last_action_ = &action;
+    if (Run* run = std::exchange(reframed_, nullptr))
+        run->items.back().after = std::make_unique<FlowKey>(key);
     if (const auto* out = std::get_if<OutputAction>(&action.kind)) {
         normal_ |= out->port == OfPort::kNormal;
     }
@@ -227,6 +231,12 @@ void TraceTree::action(const Action& action, const FlowKey& key, unsigned) {
         add_step(fmt::format("meter({})", meter->meter), key);
         run_->items.back().commits = false;  // sets of fields come when the packet leaves
     }
+    if (std::holds_alternative<EncapAction>(action.kind) ||
+        std::holds_alternative<DecapAction>(action.kind)) {
+        add_step({}, key);
+        run_->items.back().reframe = &action;
+        reframed_ = run_;
+    }
     if (std::holds_alternative<CtClearAction>(action.kind) && key.get(key::kCtState) != 0)
         add_step("ct_clear", key);
 }
@@ -240,6 +250,37 @@ unsigned TraceTree::controller_reason() const {
     if (frames_.empty()) return kAction;
     if (frames_.back().list) return kPacketOut;
     return frames_.back().rule && frames_.back().rule->is_table_miss ? kTableMiss : kAction;
+}
+
+/// Can a datapath undo what these actions do to a packet by setting fields? If not, OVS clones it.
+static bool reversible(const ActionList& actions) {
+    return std::none_of(actions.begin(), actions.end(), [](const Action& action) {
+        return std::holds_alternative<CtAction>(action.kind) ||
+               std::holds_alternative<MeterAction>(action.kind) ||
+               std::holds_alternative<OutputTruncAction>(action.kind) ||
+               std::holds_alternative<EncapAction>(action.kind) ||
+               std::holds_alternative<DecapAction>(action.kind) ||
+               std::holds_alternative<DecNshTtlAction>(action.kind);
+    });
+}
+
+void TraceTree::enter_clone(const FlowKey& key, bool last) {
+    const auto* clone = last_action_ ? std::get_if<CloneAction>(&last_action_->kind) : nullptr;
+    clones_.push_back(nullptr);
+    if (!clone || !run_ || reversible(clone->actions) || (last && action_set_.empty())) return;
+    add_step({}, key);
+    clones_.back() = run_;
+    Item& item = run_->items.back();
+    item.is_clone = true;
+    item.inner = std::make_unique<Run>();
+    item.inner->bridge = run_->bridge;
+    run_ = item.inner.get();
+}
+
+void TraceTree::leave_clone() {
+    if (Run* around = clones_.back()) run_ = around;
+    clones_.pop_back();
+    reframed_ = nullptr;
 }
 
 void TraceTree::add_step(std::string text, const FlowKey& key) {
@@ -375,6 +416,44 @@ void TraceTree::output(PortIndex index, const FlowKey& key) {
 
 void TraceTree::drop(std::string_view) {}
 
+void TraceTree::failed(DropReason reason, const FlowKey& key, unsigned) {
+    const auto error = [this](std::string text) {
+        current().push_back({NodeType::kError, std::move(text), {}});
+    };
+    const auto remark = [this](std::string text) {
+        current().push_back({NodeType::kAction, std::move(text), {}});
+    };
+    const auto type = key.get(key::kPacketType);
+    if (reason == DropReason::kTooDeep) {
+        failure_ = "Recursion too deep";
+        return error(fmt::format("over max translation depth {}", kMaxResubmitDepth));
+    }
+    if (reason == DropReason::kTooManyResubmits) {
+        failure_ = "Too many resubmits";
+        return error(fmt::format("over {} resubmit actions", kMaxResubmits));
+    }
+    const bool push = last_action_ && std::holds_alternative<PushMplsAction>(last_action_->kind);
+    if (push || (last_action_ && std::holds_alternative<PopMplsAction>(last_action_->kind))) {
+        failure_ = "Too many MPLS labels";
+        return;
+    }
+    failure_ = "Unsupported packet type";
+    if (const auto* encap = last_action_ ? std::get_if<EncapAction>(&last_action_->kind) : nullptr) {
+        if (encap->packet_type == 0)
+            return remark("Dropping packet as encap(ethernet) is not supported for packet type ethernet.");
+        return remark(
+            fmt::format("Dropping packet as encap(nsh) is not supported for packet type ({},0x{:x})",
+                        type >> 16, type & 0xffff));
+    }
+    if (!last_action_ || !std::holds_alternative<DecapAction>(last_action_->kind)) return;
+    if (type == 0) return remark("Dropping packet, cannot decap Ethernet if VLAN is present.");
+    if (key.get(key::kEthType) == 0x894f)
+        return remark(
+            fmt::format("Dropping packet as NSH next protocol {} is not supported", key.get(key::kNshNp)));
+    remark(fmt::format("Dropping packet as the decap() does not support packet type ({},0x{:x})", type >> 16,
+                       type & 0xffff));
+}
+
 void TraceTree::missing_group(std::uint32_t group) {
     current().push_back({NodeType::kWarn, fmt::format("output to nonexistent group {}", group), {}});
 }
@@ -475,19 +554,40 @@ std::string TraceTree::format_steps() const {
     return out;
 }
 
-void TraceTree::commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const {
+void TraceTree::bring_to(const FlowKey& key, Committed& done, std::vector<std::string>& out) {
+    if (const Item* item = std::exchange(done.reframe, nullptr)) {
+        std::string text = odp_reframing(*item->reframe, item->key, key);
+        if (!text.empty()) out.push_back(std::move(text));
+        done.base = odp_reframed(*item->reframe, *item->after, key);
+    }
+    for (auto& change : odp_changes(done.base, key))
+        out.push_back(std::move(change));
+    done.base = key;
+}
+
+void TraceTree::commit(const Run& run, Committed& done, std::vector<std::string>& out) const {
     for (const Item& item : run.items) {
+        if (item.reframe) {
+            bring_to(item.key, done, out);
+            if (!item.after) return;  // it ended there
+            done.reframe = &item;
+            continue;
+        }
+        if (item.is_clone) {
+            bring_to(item.key, done, out);
+            Committed copy = done;
+            std::vector<std::string> inside;
+            commit(*item.inner, copy, inside);
+            if (!inside.empty()) out.push_back(fmt::format("clone({})", fmt::join(inside, ",")));
+            continue;
+        }
         if (item.inner) {
-            commit(*item.inner, base, out);
+            commit(*item.inner, done, out);
             continue;
         }
         const SwitchPort* port = item.port == PortIndex::kNone ? nullptr : switch_.find_port(item.port);
         if (item.step.empty() && (!port || port->config.port.type == "patch")) continue;
-        if (item.commits) {
-            for (auto& change : odp_changes(base, item.key))
-                out.push_back(std::move(change));
-            base = item.key;
-        }
+        if (item.commits) bring_to(item.key, done, out);
         if (item.truncate != 0) out.push_back(fmt::format("trunc({})", item.truncate));
         out.push_back(!item.step.empty() ? item.step
                       : style_.names     ? port->config.port.name
@@ -497,9 +597,9 @@ void TraceTree::commit(const Run& run, FlowKey& base, std::vector<std::string>& 
 
 std::string TraceTree::format_datapath_actions() const {
     std::vector<std::string> out;
-    if (root_run_) {
-        FlowKey base = first_key_;
-        commit(*root_run_, base, out);
+    if (root_run_ && failure_.empty()) {
+        Committed done{first_key_, nullptr};
+        commit(*root_run_, done, out);
     }
     return out.empty() ? "drop" : fmt::format("{}", fmt::join(out, ","));
 }

@@ -37,11 +37,14 @@ class TraceTree final : public pipeline::TraceSink {
     void note(std::string_view text, unsigned depth) override;
     void output(PortIndex index, const FlowKey& key) override;
     void drop(std::string_view reason) override;
+    void failed(DropReason reason, const FlowKey& key, unsigned depth) override;
     void end(const FlowKey& key) override { last_key_ = key; }
     void missing_group(std::uint32_t group) override;
     void chose_bucket(const pipeline::BucketEntry* bucket) override;
     void enter_bucket(const pipeline::BucketEntry& bucket) override;
     void leave_bucket() override;
+    void enter_clone(const FlowKey& key, bool last) override;
+    void leave_clone() override;
     void tracked(const FlowKey& key, pipeline::TraceFork* fork) override;
 
     /// The walk goes on from a ct action (recirculation `id`), rather than beginning.
@@ -60,6 +63,8 @@ class TraceTree final : public pipeline::TraceSink {
     std::string format_steps() const;
     /// "Datapath actions:" without the title.
     std::string format_datapath_actions() const;
+    /// What ended everything ("Too many resubmits"), or empty.
+    const std::string& failure() const { return failure_; }
     /// Key with which the first bridge was entered, and the last one seen there.
     const FlowKey& first_key() const { return first_key_; }
     const FlowKey& last_key() const { return last_key_; }
@@ -81,8 +86,11 @@ class TraceTree final : public pipeline::TraceSink {
         FlowKey key;
         std::string step;  ///< non-empty: not a port but this: to the controller, ct
         std::unique_ptr<Run> inner;
-        std::uint32_t truncate = 0;  ///< to that many bytes; 0: whole
-        bool commits = true;         ///< header changes so far take effect before it
+        const Action* reframe = nullptr;  ///< encap or decap; `key` is from before, `after` from behind it
+        std::unique_ptr<FlowKey> after;   ///< null: nothing came behind it
+        bool is_clone = false;            ///< changes of `inner` end with it
+        std::uint32_t truncate = 0;       ///< to that many bytes; 0: whole
+        bool commits = true;              ///< header changes so far take effect before it
     };
     struct Run {
         unsigned bridge = 0;
@@ -112,7 +120,14 @@ class TraceTree final : public pipeline::TraceSink {
     Nodes& current();
     std::string describe_refused_vlan() const;
     static void print(const Nodes& nodes, unsigned level, std::string& out);
-    void commit(const Run& run, FlowKey& base, std::vector<std::string>& out) const;
+    /// What the datapath has done to the packet so far, and the encap or decap that it is yet to do: as in
+    /// OVS that comes, with the fields set meanwhile, before the next thing that needs the packet.
+    struct Committed {
+        FlowKey base;
+        const Item* reframe = nullptr;
+    };
+    void commit(const Run& run, Committed& done, std::vector<std::string>& out) const;
+    static void bring_to(const FlowKey& key, Committed& done, std::vector<std::string>& out);
 
     const Switch& switch_;
     const Style style_;
@@ -123,6 +138,9 @@ class TraceTree final : public pipeline::TraceSink {
     std::vector<Frame> frames_;
     Nodes* bridge_subs_ = nullptr;
     std::list<Pending> pending_;
+    std::string failure_;
+    std::vector<Run*> clones_;  ///< that are being executed: the runs around them, null: the same one
+    Run* reframed_ = nullptr;   ///< its last item is an encap or decap that has just been executed
     const Action* last_action_ = nullptr;
     ActionList action_set_;
     bool executing_set_ = false;

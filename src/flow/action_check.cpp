@@ -205,7 +205,7 @@ class Checker {
         return make_error(EINVAL, "dec_nsh_ttl needs a match on nsh");
     }
     Result<void> operator()(const EncapAction& a);
-    Result<void> operator()(const DecapAction& a);
+    Result<void> operator()(const DecapAction&);
     Result<void> operator()(const SetMplsLabelAction&) { return strictly(Prereq::kMpls, "set_mpls_label"); }
     Result<void> operator()(const SetMplsTcAction&) { return strictly(Prereq::kMpls, "set_mpls_tc"); }
     Result<void> operator()(const GotoTableAction& a) {
@@ -330,8 +330,7 @@ Result<void> Checker::operator()(const CtAction& a) {
 
 Result<void> Checker::operator()(const EncapAction& a) {
     const std::uint64_t type = flow_.value.get(key::kPacketType);
-    if (a.packet_type == 0) {
-        if (type == 0) return make_error(EINVAL, "encap(ethernet): the packet has an Ethernet header");
+    if (a.packet_type == 0 && type != 0) {
         const std::uint64_t ethertype = type >> 16 == 1 ? type & 0xffff : 0;
         flow_.value.set(key::kEthType, ethertype);
     }
@@ -339,19 +338,17 @@ Result<void> Checker::operator()(const EncapAction& a) {
     return {};
 }
 
-Result<void> Checker::operator()(const DecapAction& a) {
+Result<void> Checker::operator()(const DecapAction&) {
     const std::uint64_t type = flow_.value.get(key::kPacketType);
     if (type == 0) {
         set_packet_type(0x10000 | static_cast<std::uint32_t>(flow_.value.get(key::kEthType)));
         return {};
     }
-    if (type == 0x1894f || type == 0x18847 || type == 0x18848) {
-        // What comes out is known from the packet alone, unless the action says it.
-        set_packet_type(a.packet_type);
-        return {};
-    }
-    return make_error(EINVAL, "decap: packets of type ({},0x{:x}) have no header to take off", type >> 16,
-                      type & 0xffff);
+    // What comes out is known from the packet alone: nothing that needs a header may follow.
+    constexpr std::uint32_t kUnknown = 0xffff;
+    flow_.value.set(key::kPacketType, kUnknown);
+    flow_.value.set(key::kEthType, kUnknown);
+    return {};
 }
 
 }  // namespace

@@ -121,8 +121,8 @@ struct Formatter {
     std::string operator()(const EncapAction& a) const;
     std::string operator()(const DecapAction& a) const {
         if (a.packet_type == kDecapNext) return "decap()";
-        return fmt::format("decap(packet_type(ns={},type=0x{:x}))", a.packet_type >> 16,
-                           a.packet_type & 0xffff);
+        return fmt::format("decap(packet_type(ns={},type={}))", a.packet_type >> 16,
+                           text::format_c_hex(a.packet_type & 0xffff));
     }
     std::string operator()(const SetMplsLabelAction& a) const {
         return fmt::format("set_mpls_label({})", a.label);

@@ -602,9 +602,11 @@ void Executor::Impl::clone(PacketSet& set, const Group& group, Path& path, const
     if (copies.count > 0) {
         Path inner = path;
         inner.tail = true;
+        if (trace) trace->enter_clone(copies.key[0], path.tail);
         execute(copies, all, inner, *op.nested);
         path.resubmits = inner.resubmits;
         run_clone_end(set, copies, inner);
+        if (trace) trace->leave_clone();
     }
     pop_set();
 }

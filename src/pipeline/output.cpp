@@ -203,7 +203,7 @@ void Executor::Impl::fail(PacketSet& set, const Group& group, const Path& path, 
         set.done |= 1U << i;
         set.failed |= 1U << i;
     }
-    if (trace) trace->note(kDropReasonTexts[static_cast<std::size_t>(reason)], path.depth);
+    if (trace) trace->failed(reason, set.key[group.index[0]], path.depth);
 }
 
 void Executor::Impl::emit(const Departure& departure, unsigned crossed) noexcept {

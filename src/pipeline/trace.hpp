@@ -9,6 +9,7 @@
 #include "flow/action.hpp"
 #include "flow/key.hpp"
 #include "flow/match.hpp"
+#include "packet/drop_reason.hpp"
 
 namespace sluice::pipeline {
 
@@ -48,6 +49,8 @@ class TraceSink {
     /// The packet, as `key`, would leave by datapath port `index` here (or go to the controller: kNone).
     virtual void output(PortIndex index, const FlowKey& key) = 0;
     virtual void drop(std::string_view reason) = 0;
+    /// The action just reported ended everything: nothing is sent, also not what was to be so far.
+    virtual void failed(DropReason reason, const FlowKey& key, unsigned depth) = 0;
     /// The packet came to the end of the first bridge as `key`.
     virtual void end(const FlowKey& key) = 0;
     /// The group action just reported: there is no such group; or of which bucket it makes use (nullptr:
@@ -56,6 +59,9 @@ class TraceSink {
     virtual void chose_bucket(const BucketEntry* bucket) = 0;
     virtual void enter_bucket(const BucketEntry& bucket) = 0;
     virtual void leave_bucket() = 0;
+    /// Around the actions of the clone just reported. `last`: nothing but action sets follows it.
+    virtual void enter_clone(const FlowKey& key, bool last) = 0;
+    virtual void leave_clone() = 0;
     /// A trace tracks no connection. `key` has what the ct action just reported asked for: ct_zone, ct_mark,
     /// ct_label. `fork`: the copy that goes on in another table, null if none does.
     virtual void tracked(const FlowKey& key, TraceFork* fork) = 0;

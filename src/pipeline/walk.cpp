@@ -550,6 +550,7 @@ void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Pac
     if (set.count == 1) {
         Path path;
         const Group group = enter_alone(set, bridge, in_port, metadata, path);
+        set.key[0].set(key::kActsetOutput, kActsetUnset);  // whatever the metadata say
         if (trace) trace->enter_bridge(bridge.index, set.key[0], 0);
         if (actions) {
             path.in_packet_out = true;
