@@ -123,12 +123,14 @@ Result<OfPort> Bridge::add_port(const PortSpec& spec) {
     added.name = spec.name;
     added.port = spec.port;
     added.patch = spec.patch;
+    added.is_virtual = spec.is_virtual();
     added.created_ms = clock::now_ms();
     added.entry.index = index;
     added.entry.ofport = number;
-    added.entry.port = spec.patch ? nullptr : spec.port;
+    added.entry.port = spec.is_virtual() ? nullptr : spec.port;
+    added.entry.tunnel = spec.tunnel;
     added.entry.bridge = this->index();
-    if (spec.patch) {
+    if (spec.is_virtual()) {
         added.entry.patch_counters =
             std::shared_ptr<std::atomic<std::uint64_t>[]>(new std::atomic<std::uint64_t>[kPatchCounters] {});
     }
@@ -169,6 +171,18 @@ bool Bridge::set_vlan(OfPort number, const VlanSettings& vlan) {
 
 bool Bridge::set_patch_peer(OfPort number, PortIndex peer) {
     return edit_entry(number, [&](pipeline::PortEntry& entry) { entry.patch_peer = peer; });
+}
+
+std::optional<openflow::OfError> Bridge::change_tlv_table(const openflow::TlvTableMod& mod) {
+    if (auto refusal = tlv_table_.apply(mod, flows().used_options())) return refusal;
+    const TunTable& table = tlv_table_.table();
+    geneve_options_ = table.mappings().empty() ? nullptr : std::make_shared<tunnel::GeneveOptions>(table);
+    if (on_topology_changed) on_topology_changed();
+    return {};
+}
+
+bool Bridge::set_tunnel(OfPort number, std::shared_ptr<const tunnel::Config> config) {
+    return edit_entry(number, [&](pipeline::PortEntry& entry) { entry.tunnel = std::move(config); });
 }
 
 bool Bridge::edit_entry(OfPort number, const std::function<void(pipeline::PortEntry&)>& edit) {
@@ -252,7 +266,7 @@ std::optional<PortStatistics> Bridge::statistics(OfPort number) const {
     if (!port) return {};
     PortStatistics out;
     out.number = number;
-    if (const auto& patch = port->entry.patch_counters; port->patch && patch) {
+    if (const auto& patch = port->entry.patch_counters; port->is_virtual && patch) {
         out.counters.rx_packets = patch[0].load(std::memory_order_relaxed);
         out.counters.rx_bytes = patch[1].load(std::memory_order_relaxed);
         out.counters.tx_packets = patch[2].load(std::memory_order_relaxed);
@@ -288,6 +302,7 @@ pipeline::BridgeEntry Bridge::entry() const {
     entry.forward_bpdu = settings_.forward_bpdu;
     entry.on_miss = on_miss_;
     entry.flood_vlans = settings_.flood_vlans;
+    entry.geneve_options = geneve_options_;
     entry.miss_send_len = miss_send_len_;
     return entry;
 }

@@ -82,6 +82,9 @@ struct PortSpec {
     std::optional<OfPort> exact;  ///< this number or an Error EBUSY
     PortIndex index_wish = PortIndex::kNone;
     VlanSettings vlan;
+    std::shared_ptr<const tunnel::Config> tunnel;  ///< set: a tunnel port, without a device like a patch port
+    /// Has no device that packets go to: the pipeline takes them further.
+    bool is_virtual() const { return patch || tunnel; }
 };
 
 /// A port as OpenFlow and the owner see it.
@@ -92,6 +95,7 @@ struct BridgePort {
     bool patch = false;
     std::uint32_t config = 0;     ///< PortFlag
     std::uint32_t state = 0;      ///< PortStateFlag
+    bool is_virtual = false;      ///< see PortSpec
     PortState device;             ///< as of the last refresh_ports()
     std::int64_t created_ms = 0;  ///< monotonic
     pipeline::PortEntry entry;    ///< what workers get
@@ -160,6 +164,7 @@ class Bridge {
     bool set_vlan(OfPort number, const VlanSettings& vlan);
     /// Connects a patch port with the datapath port of its peer (kNone: dangling; packets are dropped).
     bool set_patch_peer(OfPort number, PortIndex peer);
+    bool set_tunnel(OfPort number, std::shared_ptr<const tunnel::Config> config);
     /// Changes what workers get in any other way.
     bool edit_entry(OfPort number, const std::function<void(pipeline::PortEntry&)>& edit);
     /// Reads state() of all ports; tells listeners of those that changed. True: entries() changed, set the
@@ -191,7 +196,9 @@ class Bridge {
     void table_misses_changed();
 
     /// Which tunnel options are which tun_metadata fields.
-    TlvTable& tlv_table() { return tlv_table_; }
+    const TlvTable& tlv_table() const { return tlv_table_; }
+    /// As TlvTable::apply(); workers follow.
+    std::optional<openflow::OfError> change_tlv_table(const openflow::TlvTableMod& mod);
     /// Connections to forget, as NXT_CT_FLUSH and NXT_CT_FLUSH_ZONE ask; set by who tracks connections.
     /// Unset: nobody does, there is nothing to forget.
     std::function<void(const openflow::CtFlush&)> on_ct_flush;
@@ -240,6 +247,7 @@ class Bridge {
     bool miss_to_controller_ = false;
     unsigned miss_send_len_ = 128;
     std::shared_ptr<const pipeline::OnMissOfTables> on_miss_;
+    std::shared_ptr<const tunnel::GeneveOptions> geneve_options_;  ///< null: none is mapped
     std::vector<BridgeListener*> listeners_;
 };
 

@@ -181,8 +181,7 @@ void OfRequestHandler::handle(const of::TlvTableRequest&) {
 }
 
 void OfRequestHandler::handle(const of::TlvTableMod& request) {
-    if (auto refusal = session.bridge_.tlv_table().apply(request, session.bridge_.flows().used_options()))
-        refuse(*refusal);
+    if (auto refusal = session.bridge_.change_tlv_table(request)) refuse(*refusal);
 }
 
 void OfRequestHandler::handle(const of::CtFlushZone& request) {

@@ -47,6 +47,8 @@ class TunTable {
     const TunMapping* find(std::uint16_t option_class, std::uint8_t option_type) const;
     /// By index.
     std::vector<TunMapping> mappings() const;
+    /// First byte of a mapped field in the option space of a key.
+    std::uint16_t place(unsigned index) const { return entries_[index].place; }
     /// Sum of the options' lengths.
     unsigned used_bytes() const;
 

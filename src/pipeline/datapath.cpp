@@ -45,7 +45,9 @@ Datapath::Datapath()
     auto tracker = conntrack::Tracker::create();
     if (!tracker) throw std::bad_alloc();
     tracker_ = std::move(*tracker);
-    topology_.publish(rcu_, std::make_unique<Topology>());
+    tunnels_ = std::make_shared<tunnel::Table>(std::vector<tunnel::End>{}, std::vector<tunnel::Address>{},
+                                               std::vector<tunnel::Table::Route>{});
+    set_topology({}, {});
     control_ = std::make_unique<Executor>(*this, 0);
     control_->impl().is_control = true;
     control_->set_cache_entries(0);
@@ -103,6 +105,7 @@ void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntr
     shortcuts_->collect();  // while it knows all bridges of what it counts
     auto next = std::make_unique<Topology>();
     next->serial = ++topology_serial_;
+    next->tunnels = tunnels_;
     for (const auto& bridge : bridges) {
         if (bridge.index >= kMaxBridges) continue;
         if (next->bridges.size() <= bridge.index) next->bridges.resize(bridge.index + 1);
@@ -176,6 +179,11 @@ std::size_t Datapath::drain(std::size_t limit, const std::function<void(PuntReco
                                                              record->now_s);
             }
             executor.learns().pop();
+            ++handled;
+        }
+        while (const RemoteRecord* record = executor.remotes().front()) {
+            if (on_unknown_remote) on_unknown_remote(*record);
+            executor.remotes().pop();
             ++handled;
         }
         handled += handle_flow_events(executor);

@@ -24,6 +24,7 @@
 #include "port/port.hpp"
 #include "sync/rcu.hpp"
 #include "sync/spsc_ring.hpp"
+#include "tunnel/table.hpp"
 
 namespace sluice::pipeline {
 
@@ -51,7 +52,12 @@ struct PortEntry {
     std::shared_ptr<const std::bitset<4096>> trunks;  ///< null: all
     std::uint8_t priority_tags = 0;                   ///< 0 never, 1 if-nonzero, 2 always
     std::uint32_t mtu = 1500;
-    std::shared_ptr<std::atomic<std::uint64_t>[]> patch_counters;  ///< unused for real ports
+    std::shared_ptr<std::atomic<std::uint64_t>[]> patch_counters;  ///< of patch and tunnel ports
+    std::shared_ptr<const tunnel::Config> tunnel;                  ///< null: no tunnel port
+    bool ends_tunnels = false;  ///< tunnel packets sent here to an address of this host go no further
+    bool underlay = false;      ///< of no bridge: carries tunnel packets of an interface that is no port
+    /// Packets that leave here simply go to the device.
+    bool is_device() const noexcept { return port != nullptr && !ends_tunnels; }
 };
 
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
@@ -75,7 +81,8 @@ struct BridgeEntry {
     bool forward_bpdu = false;
     std::shared_ptr<const std::bitset<4096>> flood_vlans;  ///< VLANs in which nothing is learned; null: none
     unsigned miss_send_len = 128;
-    std::shared_ptr<const OnMissOfTables> on_miss;  ///< null: kDefault everywhere
+    std::shared_ptr<const OnMissOfTables> on_miss;                ///< null: kDefault everywhere
+    std::shared_ptr<const tunnel::GeneveOptions> geneve_options;  ///< null: none is mapped
 };
 
 /// Immutable snapshot.
@@ -93,6 +100,7 @@ struct Topology {
         std::vector<PortIndex> members;  ///< all ports of the bridge
     };
     std::vector<std::unique_ptr<Bridge>> bridges;  ///< by index; null: none
+    std::shared_ptr<const tunnel::Table> tunnels;  ///< never null
 };
 
 /// A packet on its way to a controller (worker -> control).
@@ -121,6 +129,13 @@ struct LearnRecord {
     std::uint16_t vlan = 0;
     std::uint64_t mac = 0;
     std::uint32_t now_s = 0;
+};
+
+/// A remote that packets are to be sent to through a tunnel, and that the tunnel table does not have
+/// (worker -> control).
+struct RemoteRecord {
+    tunnel::Address remote, local;  ///< local 0: any
+    std::uint32_t mark = 0;
 };
 
 /// Counters of one executing thread.
@@ -165,6 +180,10 @@ class Datapath {
     /// rcu().retire()/a grace period.
     void set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntry> bridges);
     const Topology* topology() const noexcept { return topology_.read(); }
+    /// What topologies from now on have as `tunnels`.
+    void set_tunnels(std::shared_ptr<const tunnel::Table> table) { tunnels_ = std::move(table); }
+    /// Called by drain() for each remote that was missing.
+    std::function<void(const RemoteRecord&)> on_unknown_remote;
 
     // Control thread: executing threads (each worker one, and the control thread itself one).
     Executor* add_executor(unsigned tx_queue);
@@ -220,6 +239,7 @@ class Datapath {
     std::unique_ptr<conntrack::Tracker> tracker_;
     RcuPtr<Topology> topology_;
     std::uint64_t topology_serial_ = 0;
+    std::shared_ptr<const tunnel::Table> tunnels_;
     std::vector<bool> index_used_, bridge_used_;
     std::vector<Executor*> executors_;
     std::unique_ptr<Executor> control_;

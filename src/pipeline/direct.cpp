@@ -35,6 +35,9 @@ const Rule* Executor::Impl::direct_rule(const Topology::Bridge& bridge, const Po
     const classify::WordSet& words = table->read_words();
     if (((words.bits[0] & kHeaderWords.bits[0]) | (words.bits[1] & kHeaderWords.bits[1])) != 0)
         return nullptr;
+    if (ingress.tunnel &&
+        ((words.bits[0] & kTunnelFieldWords.bits[0]) | (words.bits[1] & kTunnelFieldWords.bits[1])) != 0)
+        return nullptr;
     direct_key.set(key::kInPort, to_int(ingress.ofport));
     const auto* rule = static_cast<const Rule*>(table->lookup(direct_key, version));
     if (!rule || rule->actions->ops.size() != 1) return nullptr;
@@ -52,8 +55,7 @@ unsigned Executor::Impl::run_direct(const Topology::Bridge& bridge, const PortEn
     const PortIndex out = bridge.find(OfPort{op.arg});
     if (out == PortIndex::kNone) return count;
     const PortEntry& entry = topology->ports[to_int(out)];
-    if (!entry.up || entry.no_forward || !entry.port || entry.patch_peer != PortIndex::kNone || crossed != 0)
-        return count;
+    if (!entry.up || entry.no_forward || !entry.is_device() || crossed != 0) return count;
     std::uint64_t bytes = 0;
     if (!sum_bytes(packets, count, bytes)) return count;
     count_rule(stats.at(rule->stats), count, bytes, now_ms);
@@ -101,8 +103,7 @@ unsigned Executor::Impl::run_direct_normal(const Topology::Bridge& bridge, const
                                                                                : bridge.find(OfPort{port[n]});
         if (out[n] == PortIndex::kNone) continue;
         const PortEntry& entry = topology->ports[to_int(out[n])];
-        if (!entry.up || entry.no_forward || !entry.port || entry.patch_peer != PortIndex::kNone)
-            out[n] = PortIndex::kNone;
+        if (!entry.up || entry.no_forward || !entry.is_device()) out[n] = PortIndex::kNone;
     }
     std::uint64_t bytes = 0;
     unsigned kept = 0;

@@ -52,6 +52,9 @@ void Executor::event_handled() noexcept {
 SpscRing<PauseRecord>& Executor::pauses() {
     return impl_->pauses;
 }
+SpscRing<RemoteRecord>& Executor::remotes() {
+    return impl_->remotes;
+}
 SpscRing<LearnRecord>& Executor::learns() {
     return impl_->learns;
 }

@@ -53,6 +53,7 @@ class Executor {
     SpscRing<PauseRecord>& pauses();
     SpscRing<FlowEvent>& events();
     void event_handled() noexcept;  ///< control: the published tables have what one more event asked for
+    SpscRing<RemoteRecord>& remotes();
     SpscRing<LearnRecord>& learns();
     std::uint64_t table_misses(unsigned bridge, std::uint8_t table) const;
     /// Most flows the cache of a bridge may hold (a power of two), 0: no cache. Before the first packet.

@@ -39,6 +39,7 @@ struct Departure {
     TagPair has, wants;
     std::uint32_t length;
     std::uint32_t queue;
+    std::uint16_t outer = 0;  ///< headers of a tunnel (Executor::Impl::outers), 0: none
 };
 
 /// Bytes of the packets as they came into the bridge: every rule, group and bucket that a packet meets counts
@@ -245,6 +246,19 @@ struct Executor::Impl {
     void transmit(PortIndex port, Packet** packets, unsigned count) noexcept;
     void drop(Packet* packet, DropReason reason) noexcept;
 
+    // tunnel.cpp
+    /// The headers that a packet gets at a tunnel port; 0: it cannot leave there, `reason` says why.
+    std::uint16_t make_outer(PacketSet& set, unsigned i, const Path& path, const PortEntry& port) noexcept;
+    const tunnel::NextHop* next_hop(const PortEntry& port, const FlowKey& key) noexcept;
+    void emit_through(const PortEntry& port, Packet* packet, std::uint16_t outer, unsigned crossed) noexcept;
+    void push_outer(const PortEntry& port, Packet* packet, const tunnel::Outer& outer,
+                    unsigned crossed) noexcept;
+    void send_fragments(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
+    void leave_host(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
+    bool end_tunnel(Packet* packet, unsigned crossed) noexcept;
+    void run_underlay(Packet** packets, unsigned count) noexcept;
+    void enter_from_tunnel(PacketSet& set, Group& group, Path& path) noexcept;
+
     // normal.cpp
     void normal(PacketSet& set, const Group& group, Path& path) noexcept;
     /// Where a packet went if its destination is known; kNone: flooded or refused.
@@ -272,6 +286,7 @@ struct Executor::Impl {
     conntrack::Local ct_local;
     std::uint64_t packet_number = 0;  ///< of the packet being run, where packets are run one by one
     SpscRing<LearnRecord> learns{4096};
+    SpscRing<RemoteRecord> remotes{64};
     std::array<std::atomic<Counter*>, kMaxBridges> table_misses{};  ///< 256 a bridge
     void count_miss(unsigned bridge, std::uint8_t table, std::uint64_t packets) noexcept {
         if (table == 0 && !trace) counters.missed.add(packets);
@@ -289,6 +304,14 @@ struct Executor::Impl {
         std::uint16_t crossings;
     };
     std::vector<PatchItem> patch_queue;
+    /// Tunnel headers of the burst: to be put in front of packets, and those that packets had. Made when the
+    /// first is needed; entry 0 is no entry.
+    static constexpr std::uint16_t kMaxOuters = 1024, kMaxArrivals = 4096;
+    std::unique_ptr<tunnel::Outer[]> outers;
+    std::unique_ptr<tunnel::Received[]> arrivals;
+    std::uint16_t outer_count = 1, arrival_count = 1;
+    std::uint32_t tunnel_sequence = 0;
+    FlowKey outer_key;  ///< of a packet whose own key is not complete
     /// Copies that wait for the end of their packet's walk: if that fails, they are not sent.
     struct Staged {
         Departure departure;

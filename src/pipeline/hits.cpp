@@ -19,8 +19,7 @@ using plain::rewrite_plain;
 void Executor::Impl::send_hit(Packet* packet, const Verdict& verdict, unsigned crossed) noexcept {
     if (verdict.out == PortIndex::kNone) return drop(packet, verdict.reason);
     const PortEntry& entry = topology->ports[to_int(verdict.out)];
-    if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
-        return enqueue(packet, verdict.out);
+    if (__builtin_expect(entry.is_device(), 1)) return enqueue(packet, verdict.out);
     emit({packet, verdict.out, 0, kKeepTags, 0, output_queue(packet)}, crossed);
 }
 

@@ -108,6 +108,12 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
         }
         return;
     }
+    std::uint16_t outer = 0;
+    if (__builtin_expect(entry.tunnel != nullptr, 0)) {
+        if (recording == &set) journals[i].bad = true;
+        outer = make_outer(set, i, path, entry);
+        if (outer == 0) return;
+    }
     if (trace) {
         set.sent |= 1U << i;
         FlowKey key = set.key[i];
@@ -118,9 +124,9 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
             key.set(key::kVlan1Tpid, tags >> 16 & 0xffff);
         }
         trace->output(port, key);
-        if (entry.patch_peer != PortIndex::kNone) {
+        if (entry.patch_peer != PortIndex::kNone || outer != 0) {
             if (Packet* copy = packet_copy(set.packet[i])) {
-                emit({copy, port, tags_of(set.key[i]), tags, length, set.queue[i]}, path.crossings);
+                emit({copy, port, tags_of(set.key[i]), tags, length, set.queue[i], outer}, path.crossings);
             }
         }
         return;
@@ -134,6 +140,7 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
     set.pending_tags[i] = tags;
     set.pending_length[i] = length;
     set.pending_queue[i] = set.queue[i];
+    set.pending_outer[i] = outer;
 }
 
 void Executor::Impl::enqueue_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {
@@ -163,7 +170,7 @@ void Executor::Impl::emit_copy(PacketSet& set, unsigned i) noexcept {
         return;
     }
     staged.push_back({{copy, set.pending[i], tags_of(set.key[i]), set.pending_tags[i], set.pending_length[i],
-                       set.pending_queue[i]},
+                       set.pending_queue[i], set.pending_outer[i]},
                       &set,
                       static_cast<std::uint8_t>(i)});
 }
@@ -215,8 +222,13 @@ void Executor::Impl::emit(const Departure& departure, unsigned crossed) noexcept
     if (departure.length != 0) truncate(packet, departure.length);
     set_output_queue(packet, departure.queue);
     const PortEntry& entry = topology->ports[to_int(port)];
-    if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
+    if (__builtin_expect(entry.is_device(), 1)) return enqueue(packet, port);
+    if (entry.tunnel) return emit_through(entry, packet, departure.outer, crossed);
+    if (entry.ends_tunnels) {
+        if (trace) return rte_pktmbuf_free(packet);
+        if (end_tunnel(packet, crossed)) return;
         return enqueue(packet, port);
+    }
     if (entry.patch_peer == PortIndex::kNone) return drop(packet, DropReason::kBadPort);
     if (crossed + 1 > kMaxCrossings || patch_queue.size() == patch_queue.capacity()) {
         return drop(packet, DropReason::kPatchLoop);

@@ -47,6 +47,7 @@ struct PacketSet {
     TagPair pending_tags[kMaxBurst];
     std::uint32_t pending_length[kMaxBurst];  ///< truncation, 0: none
     std::uint32_t pending_queue[kMaxBurst];   ///< kNoQueue: none
+    std::uint16_t pending_outer[kMaxBurst];   ///< of an output to a tunnel port, see Departure
     std::uint32_t queue[kMaxBurst];           ///< of set_queue, kNoQueue: none
     std::uint16_t action_set[kMaxBurst];      ///< node in Executor's arena, 0: empty
     conntrack::Attachment ct[kMaxBurst];      ///< what ct() found out about it last
@@ -123,6 +124,16 @@ constexpr classify::WordSet ct_field_words() {
     return set;
 }
 inline constexpr classify::WordSet kCtFieldWords = ct_field_words();
+/// Words with fields that packets have from the tunnel they came through.
+constexpr classify::WordSet tunnel_field_words() {
+    classify::WordSet set;
+    for (unsigned w : {24U, 25U, 26U, 27U, 32U, 33U, 34U, 35U, 37U, 44U, 45U})
+        set.add(w);
+    for (unsigned w = 0; w < key::kTunMetadataWords; ++w)
+        set.add(key::kTunMetadataWord + w);
+    return set;
+}
+inline constexpr classify::WordSet kTunnelFieldWords = tunnel_field_words();
 constexpr classify::WordSet link_words() {
     classify::WordSet set;
     set.add(0), set.add(1);

@@ -213,8 +213,7 @@ void Executor::Impl::replay(PacketSet& set, unsigned i, const Verdict& verdict, 
     if (verdict.out == PortIndex::kNone) return drop(set.packet[i], verdict.reason);
     set_output_queue(set.packet[i], set.queue[i]);
     const PortEntry& entry = topology->ports[to_int(verdict.out)];
-    if (__builtin_expect(entry.port != nullptr && entry.patch_peer == PortIndex::kNone, 1))
-        return enqueue(set.packet[i], verdict.out);
+    if (__builtin_expect(entry.is_device(), 1)) return enqueue(set.packet[i], verdict.out);
     emit({set.packet[i], verdict.out, 0, kKeepTags, 0, set.queue[i]}, path.crossings);
 }
 

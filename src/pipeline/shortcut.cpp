@@ -23,7 +23,7 @@ constexpr std::uint8_t kPush = 0x08, kAck = 0x10;  // TCP flags
 
 /// Where a shortcut through `port` would leave; null: nowhere.
 const ShortcutEnd* way_out(const PortEntry& port) {
-    if (!port.up || port.no_forward || !port.port || port.patch_peer != PortIndex::kNone) return nullptr;
+    if (!port.up || port.no_forward || !port.is_device()) return nullptr;
     const ShortcutEnd* end = port.port->shortcut_end();
     return end && end->out_ifindex() != 0 ? end : nullptr;
 }

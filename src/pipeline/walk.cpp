@@ -76,6 +76,7 @@ void Executor::Impl::begin(std::uint64_t now) noexcept {
     vlan_limit = dp.vlan_limit();
     action_set_count = 1;
     pause_node_count = 1;
+    outer_count = arrival_count = 1;
 }
 
 void Executor::Impl::run_patch_queue() noexcept {
@@ -132,6 +133,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         known && ingress->index != PortIndex::kNone && ingress->bridge < topology->bridges.size()
             ? topology->bridges[ingress->bridge].get()
             : nullptr;
+    if (__builtin_expect(known && ingress->underlay, 0)) return run_underlay(packets, count);
     if (!bridge || !ingress->up || ingress->no_receive) {
         for (unsigned i = 0; i < count; ++i) {
             drop(packets[i], bridge ? DropReason::kReceiveDisabled : DropReason::kNoBridge);
@@ -146,7 +148,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             run_burst(port, packets + i, 1, crossed);
         return;
     }
-    FlowCache* cache = cache_of(*bridge);
+    FlowCache* cache = ingress->tunnel ? nullptr : cache_of(*bridge);
     walk_only = carrying = 0;
     if (cache) {
         count = run_hits(*cache, *ingress, packets, count, crossed);
@@ -162,12 +164,13 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             set.queue[i] = output_queue(set.packet[i]);
     }
     carrying_set = &set;
-    if (trace) trace->enter_bridge(bridge->index, set.key[0], crossed);
+    Group group;
+    group.count = static_cast<std::uint8_t>(set.count);
+    for (unsigned i = 0; i < set.count; ++i)
+        group.index[i] = static_cast<std::uint8_t>(i);
+    if (ingress->tunnel) enter_from_tunnel(set, group, path);
+    if (trace && set.count > 0) trace->enter_bridge(bridge->index, set.key[0], crossed);
     if (set.count > 0) {
-        Group group;
-        group.count = static_cast<std::uint8_t>(set.count);
-        for (unsigned i = 0; i < set.count; ++i)
-            group.index[i] = static_cast<std::uint8_t>(i);
         if (trace || bridge->fragments == FragmentMode::kDrop) ensure_parsed(set, group, path, Parsed::kAll);
         if (bridge->fragments == FragmentMode::kDrop) {
             for (unsigned i = 0; i < set.count; ++i) {
@@ -507,7 +510,7 @@ void Executor::Impl::finish(PacketSet& set, Path& path) noexcept {
         } else if (set.pending[i] != PortIndex::kNone) {
             depart(set, i,
                    {set.packet[i], set.pending[i], tags_of(set.key[i]), set.pending_tags[i],
-                    set.pending_length[i], set.pending_queue[i]},
+                    set.pending_length[i], set.pending_queue[i], set.pending_outer[i]},
                    path.crossings);
         } else if ((set.sent | set.punted) & bit) {
             // Its copies are on their way, so the packet itself was the surplus one.

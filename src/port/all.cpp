@@ -10,6 +10,7 @@
 #include "port/port.hpp"
 #include "port/system/system_port.hpp"
 #include "port/tap/tap_port.hpp"
+#include "port/tunnel/tunnel_port.hpp"
 #include "port/vhost/vhost_port.hpp"
 
 namespace sluice {
@@ -48,6 +49,10 @@ std::vector<PortKind> list_kinds() {
          "memif-ring-size, memif-buffer-size",
          MemifPort::create},
     };
+    for (const char* type : {"geneve", "vxlan", "gre", "ip6gre", "erspan", "ip6erspan", "gtpu"}) {
+        kinds.push_back({type, "options remote_ip, local_ip, key, dst_port, tos, ttl, df_default, csum, ...",
+                         TunnelPort::create});
+    }
     if (level == DummyLevel::kNone) return kinds;
     for (auto& kind : kinds) {
         if (is_dummy_type(kind.type)) kind.create = DummyPort::create;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <random>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -53,6 +54,15 @@ void report_unknown_options(const PortConfig& config, std::initializer_list<std:
         kLog.warn("{}: options:{}={} is not used by ports of type \"{}\"", config.name, key, value,
                   config.type.empty() ? "system" : config.type);
     }
+}
+
+MacBytes random_mac() {
+    std::random_device random;
+    MacBytes mac;
+    for (auto& byte : mac)
+        byte = static_cast<std::uint8_t>(random());
+    mac[0] = static_cast<std::uint8_t>((mac[0] & 0xfc) | 2);
+    return mac;
 }
 
 Result<void> check_mtu(const PortConfig& config) {

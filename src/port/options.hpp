@@ -29,6 +29,8 @@ std::string option_text(const PortConfig& config, std::string_view key);
 /// Logs each option that is not among `known` (and that no kind knows to be harmless), once a process for
 /// each type and key. Unknown options are no error, as in Open vSwitch.
 void report_unknown_options(const PortConfig& config, std::initializer_list<std::string_view> known);
+/// A local, unicast Ethernet address.
+MacBytes random_mac();
 /// mtu_request within the limits, or an Error.
 Result<void> check_mtu(const PortConfig& config);
 

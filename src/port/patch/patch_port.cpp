@@ -2,8 +2,6 @@
 // See port/patch/patch_port.hpp.
 #include "port/patch/patch_port.hpp"
 
-#include <random>
-
 #include "packet/pool.hpp"
 #include "port/options.hpp"
 
@@ -22,16 +20,10 @@ Result<std::unique_ptr<Port>> PatchPort::create(const PortConfig& config) {
     return std::unique_ptr<Port>{std::make_unique<PatchPort>(config)};
 }
 
-PatchPort::PatchPort(PortConfig config) : Port(std::move(config)), peer_(option_text(config_, "peer")) {
-    if (config_.mac) {
-        mac_ = *config_.mac;
-    } else {
-        std::random_device random;
-        for (auto& byte : mac_)
-            byte = static_cast<std::uint8_t>(random());
-        mac_[0] = static_cast<std::uint8_t>((mac_[0] & 0xfc) | 2);  // local, unicast
-    }
-}
+PatchPort::PatchPort(PortConfig config)
+    : Port(std::move(config)),
+      peer_(option_text(config_, "peer")),
+      mac_(config_.mac ? *config_.mac : random_mac()) {}
 
 void PatchPort::add_rx(unsigned worker, std::uint64_t packets, std::uint64_t bytes) noexcept {
     Slot& slot = slots_[worker % kSlots];

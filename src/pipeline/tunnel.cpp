@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets on their way into tunnels and out of them. What leaves at a tunnel port gets its outer headers here
+// and goes on in the same pass: into the bridge whose own port has the route, or out of the interface that
+// has it. What arrives for a tunnel, at such a port or interface, loses its outer headers and enters the
+// bridge of the tunnel port like a packet from a patch port, with the tun_* fields filled in.
+#include <algorithm>
+
+#include "packet/offload.hpp"
+#include "packet/pool.hpp"
+#include "pipeline/executor_impl.hpp"
+#include "pipeline/parse.hpp"
+#include "tunnel/formats.hpp"
+#include "tunnel/fragment.hpp"
+#include "wire/ethernet.hpp"
+
+namespace sluice::pipeline {
+
+namespace {
+
+constexpr std::uint16_t kEthernet = wire::eth::kHeaderBytes;
+
+/// Between end_tunnel() and enter_from_tunnel() a packet carries the number of its arrival in the two fields
+/// that hardware would have outer header lengths in: 16 bits together.
+void set_arrival(Packet* packet, std::uint16_t arrival) {
+    packet->outer_l3_len = arrival & 0x1ff;
+    packet->outer_l2_len = static_cast<std::uint64_t>(arrival >> 9) & 0x7f;
+}
+std::uint16_t take_arrival(Packet* packet) {
+    const auto arrival = static_cast<std::uint16_t>(packet->outer_l2_len << 9 | packet->outer_l3_len);
+    packet->outer_l2_len = 0;
+    packet->outer_l3_len = 0;
+    return arrival;
+}
+
+void count(const PortEntry& port, bool sent, std::uint32_t packets, std::uint64_t bytes) {
+    if (!port.patch_counters) return;
+    const unsigned at = sent ? 2 : 0;
+    port.patch_counters[at].fetch_add(packets, std::memory_order_relaxed);
+    port.patch_counters[at + 1].fetch_add(bytes, std::memory_order_relaxed);
+}
+
+std::uint16_t lines_of(const classify::WordSet& words) {
+    std::uint16_t lines = 0;
+    for (unsigned w = 0; w < kKeyWords; ++w)
+        if (words.has(w)) lines = static_cast<std::uint16_t>(lines | 1U << w / 8);
+    return lines;
+}
+
+}  // namespace
+
+const tunnel::NextHop* Executor::Impl::next_hop(const PortEntry& port, const FlowKey& key) noexcept {
+    const tunnel::Config& config = *port.tunnel;
+    const RemoteRecord wanted{tunnel::remote_of(config, key), tunnel::local_of(config, key),
+                              config.packet_mark};
+    if (wanted.remote.is_zero()) return nullptr;
+    const tunnel::NextHop* hop = topology->tunnels->find(wanted.remote, wanted.local, wanted.mark);
+    if (!hop) {
+        if (RemoteRecord* record = remotes.claim()) {
+            *record = wanted;
+            remotes.push();
+            dp.wake_control();
+        }
+        return nullptr;
+    }
+    return hop->usable ? hop : nullptr;
+}
+
+std::uint16_t Executor::Impl::make_outer(PacketSet& set, unsigned i, const Path& path,
+                                         const PortEntry& port) noexcept {
+    if (!outers) outers = std::make_unique<tunnel::Outer[]>(kMaxOuters);
+    if (outer_count == kMaxOuters) {
+        set.reason[i] = DropReason::kNoMemory;
+        return 0;
+    }
+    // Tunnel fields that no action and no tunnel wrote may not even be zero yet, nor all headers be parsed.
+    static const std::uint16_t kTunnelLines = lines_of(kTunnelFieldWords);
+    const FlowKey* key = &set.key[i];
+    if (path.parsed != Parsed::kAll || (path.lines & kTunnelLines) != kTunnelLines) {
+        outer_key = {};
+        const Packet* packet = set.packet[i];
+        const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+        const std::uint16_t next = parse_link(frame, packet->data_len, vlan_limit, outer_key);
+        parse_network(frame, packet->data_len, packet->pkt_len, next, outer_key);
+        for (unsigned w = 0; w < kKeyWords; ++w) {
+            if (kTunnelFieldWords.has(w) && (path.lines >> w / 8 & 1)) outer_key.word[w] = key->word[w];
+        }
+        key = &outer_key;
+    }
+    const tunnel::NextHop* hop = next_hop(port, *key);
+    if (!hop) {
+        set.reason[i] = DropReason::kNoTunnelRoute;
+        if (trace) trace->note("native tunnel routing failed", path.depth);
+        return 0;
+    }
+    if (!tunnel::build(*port.tunnel, *hop, *key, path.bridge->geneve_options.get(), outers[outer_count])) {
+        set.reason[i] = DropReason::kNotEthernet;
+        return 0;
+    }
+    return outer_count++;
+}
+
+void Executor::Impl::emit_through(const PortEntry& port, Packet* packet, std::uint16_t outer_index,
+                                  unsigned crossed) noexcept {
+    const tunnel::Outer& outer = outers[outer_index];
+    if (!trace) count(port, true, 1, packet->pkt_len);
+    if (__builtin_expect(!needs_checksum(packet), 1)) return push_outer(port, packet, outer, crossed);
+    if (!is_gso(packet)) {
+        if (!finish_checksum(packet)) return drop(packet, DropReason::kSegmentation);
+        return push_outer(port, packet, outer, crossed);
+    }
+    Packet* segments[kMaxSegments];
+    const std::uint32_t overhead = outer.size - kEthernet;
+    const unsigned pieces =
+        outer.mtu > overhead ? segment(packet, outer.mtu - overhead, segments, kMaxSegments) : 0;
+    if (pieces == 0) return drop(packet, DropReason::kSegmentation);
+    counters.copied.add(pieces - 1);
+    for (unsigned n = 0; n < pieces; ++n)
+        push_outer(port, segments[n], outer, crossed);
+}
+
+void Executor::Impl::push_outer(const PortEntry& port, Packet* packet, const tunnel::Outer& outer,
+                                unsigned crossed) noexcept {
+    const std::uint32_t total = packet->pkt_len + outer.size - kEthernet - (outer.layer3 ? kEthernet : 0);
+    const bool fits = total <= outer.mtu;
+    if (!fits && (outer.dont_fragment || outer.ipv6)) return drop(packet, DropReason::kTunnelTooLong);
+    if (outer.sequence) ++tunnel_sequence;
+    if (!tunnel::push(packet, outer, tunnel_sequence)) return drop(packet, DropReason::kNoMemory);
+    set_output_queue(packet, port.tunnel ? output_queue(packet) : kNoQueue);
+    if (fits) return leave_host(packet, outer, crossed);
+    send_fragments(packet, outer, crossed);
+}
+
+void Executor::Impl::send_fragments(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept {
+    Packet* pieces[tunnel::kMaxFragments];
+    const auto id = static_cast<std::uint16_t>(++tunnel_sequence);
+    const unsigned made = tunnel::fragment(packet, outer.mtu, id, pieces);
+    if (made == 0) return drop(packet, DropReason::kTunnelTooLong);
+    counters.copied.add(made - 1);
+    for (unsigned n = 0; n < made; ++n)
+        leave_host(pieces[n], outer, crossed);
+}
+
+/// A packet with its outer headers goes where the route says.
+void Executor::Impl::leave_host(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept {
+    if (!outer.enters) {
+        if (trace) return rte_pktmbuf_free(packet);
+        const PortEntry& exit = topology->ports[to_int(outer.egress)];
+        if (!exit.port) return drop(packet, DropReason::kNoTunnelRoute);
+        return enqueue(packet, outer.egress);
+    }
+    if (crossed + 1 > kMaxCrossings || patch_queue.size() == patch_queue.capacity())
+        return drop(packet, DropReason::kPatchLoop);
+    patch_queue.push_back({packet, outer.egress, static_cast<std::uint16_t>(crossed + 1)});
+}
+
+/// Takes a packet that is for a tunnel of this host. False: it is not, and still the caller's.
+bool Executor::Impl::end_tunnel(Packet* packet, unsigned crossed) noexcept {
+    const tunnel::Table& table = *topology->tunnels;
+    if (packet->data_len < kEthernet) return false;
+    if (!arrivals) arrivals = std::make_unique<tunnel::Received[]>(kMaxArrivals);
+    if (arrival_count == kMaxArrivals) return drop(packet, DropReason::kNoMemory), true;
+    tunnel::Received& received = arrivals[arrival_count];
+    const tunnel::Parse result = tunnel::parse(packet, table.listeners(), table.listens_for_gre(), received);
+    if (__builtin_expect(result == tunnel::Parse::kOther || !table.is_own(received.dst), 0)) return false;
+    if (result == tunnel::Parse::kMalformed) return drop(packet, DropReason::kTunnelHeader), true;
+    const tunnel::End* end = table.find(received);
+    if (!end) return drop(packet, DropReason::kNoTunnel), true;
+    const tunnel::Config& config = *end->config;
+    if (!tunnel::is_acceptable(config, received)) return drop(packet, DropReason::kTunnelHeader), true;
+    if (!tunnel::checksum_holds(packet, received)) return drop(packet, DropReason::kTunnelChecksum), true;
+    // Options are read now: what has been pulled may be written over.
+    const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+    if (received.options_size != 0) {
+        std::copy_n(frame + received.options, received.options_size, received.option_bytes);
+    }
+    if (!tunnel::pull(packet, config, received)) return drop(packet, DropReason::kTunnelHeader), true;
+    if (!tunnel::merge_congestion(packet, received.tos)) return drop(packet, DropReason::kTunnelEcn), true;
+    if (crossed + 1 > kMaxCrossings || patch_queue.size() == patch_queue.capacity())
+        return drop(packet, DropReason::kPatchLoop), true;
+    set_arrival(packet, arrival_count++);
+    count(topology->ports[to_int(end->port)], false, 1, packet->pkt_len);
+    patch_queue.push_back({packet, end->port, static_cast<std::uint16_t>(crossed + 1)});
+    return true;
+}
+
+void Executor::Impl::run_underlay(Packet** packets, unsigned count) noexcept {
+    for (unsigned i = 0; i < count; ++i) {
+        if (!end_tunnel(packets[i], 0)) drop(packets[i], DropReason::kNoTunnel);
+    }
+}
+
+/// Fields of the tunnels that the packets of a new set came through.
+void Executor::Impl::enter_from_tunnel(PacketSet& set, Group& group, Path& path) noexcept {
+    static const std::uint16_t kTunnelLines = lines_of(kTunnelFieldWords);
+    ensure_lines(set, group, path, kTunnelLines);
+    for (unsigned i = 0; i < 2; ++i)
+        path.uniform.bits[i] &= ~kTunnelFieldWords.bits[i];
+    for (unsigned i = 0; i < set.count; ++i) {
+        const std::uint16_t arrival = take_arrival(set.packet[i]);
+        if (arrival == 0 || arrival >= arrival_count) continue;
+        if (!tunnel::to_key(*path.ingress->tunnel, arrivals[arrival], path.bridge->geneve_options.get(),
+                            set.key[i])) {
+            set.done |= 1U << i;
+            set.reason[i] = DropReason::kTunnelHeader;
+        }
+    }
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tunnel/outer.hpp"
+
+#include <cstring>
+#include <iterator>
+
+#include "base/byte_order.hpp"
+#include "base/hash.hpp"
+#include "packet/offload.hpp"
+#include "packet/pool.hpp"
+#include "tunnel/formats.hpp"
+#include "wire/checksum.hpp"
+#include "wire/ethernet.hpp"
+#include "wire/ipv4.hpp"
+#include "wire/ipv6.hpp"
+#include "wire/udp.hpp"
+
+namespace sluice::tunnel {
+
+namespace {
+
+constexpr std::uint8_t kEctMask = 3, kEct0 = 2, kCe = 3;
+
+bool is_ip(std::uint64_t eth_type) {
+    return eth_type == wire::eth::kTypeIpv4 || eth_type == wire::eth::kTypeIpv6;
+}
+
+/// TOS of the outer header: ECN is always inherited, but that a mark of congestion is not (RFC 6040 §4.1,
+/// compatibility mode).
+std::uint8_t outer_tos(const Config& config, const FlowKey& key, bool ip) {
+    const auto inner = static_cast<std::uint8_t>(key.get(key::kIpTos));
+    auto tos = static_cast<std::uint8_t>(config.tos_inherit && ip ? inner & ~kEctMask : config.tos);
+    if (ip) tos |= (inner & kEctMask) == kCe ? kEct0 : inner & kEctMask;
+    return tos;
+}
+
+/// The same for all packets of a connection, fragments aside, spread over the ports that Linux has for
+/// outgoing connections.
+std::uint16_t source_port(const FlowKey& key) {
+    constexpr std::uint32_t kFirst = 32768, kCount = 61000 - kFirst;
+    const bool fragment = (key.word[2] & kFragAny) != 0;
+    const std::uint64_t words[] = {key.word[0],
+                                   key.word[1],
+                                   key.word[2] & 0xff000000,
+                                   key.word[3],
+                                   fragment ? 0 : key.word[4] >> 32,
+                                   key.word[8] ^ key.word[10],
+                                   key.word[9] ^ key.word[11]};
+    const std::uint64_t hash = hash_words(process_hash_key(), words, std::size(words));
+    return static_cast<std::uint16_t>(kFirst + ((hash & 0xffffffff) * kCount >> 32));
+}
+
+std::uint8_t* put_ip(Outer& out, const NextHop& hop, Address from, Address to, std::uint8_t proto,
+                     std::uint8_t tos, std::uint8_t ttl) {
+    namespace v4 = wire::ipv4;
+    namespace v6 = wire::ipv6;
+    std::memcpy(out.bytes, hop.ethernet.data(), hop.ethernet.size());
+    std::uint8_t* ip = out.bytes + wire::eth::kHeaderBytes;
+    out.ipv6 = !is_ipv4(to);
+    store_be16(out.bytes + wire::eth::kType, out.ipv6 ? wire::eth::kTypeIpv6 : wire::eth::kTypeIpv4);
+    if (out.ipv6) {
+        store_be32(ip, 0x60000000U | std::uint32_t{tos} << wire::ipv6::kTrafficClassShift);
+        ip[v6::kNextHeader] = proto;
+        ip[v6::kHopLimit] = ttl;
+        v6::store_address(ip + v6::kSrc, from);
+        v6::store_address(ip + v6::kDst, to);
+        return ip + v6::kHeaderBytes;
+    }
+    std::memset(ip, 0, v4::kMinHeaderBytes);
+    ip[v4::kVersionIhl] = 0x45;
+    ip[v4::kTos] = tos;
+    store_be16(ip + v4::kFragment, out.dont_fragment ? v4::kDontFragment : 0);
+    ip[v4::kTtl] = ttl;
+    ip[v4::kProto] = proto;
+    store_be32(ip + v4::kSrc, static_cast<std::uint32_t>(from.lo));
+    store_be32(ip + v4::kDst, static_cast<std::uint32_t>(to.lo));
+    return ip + v4::kMinHeaderBytes;
+}
+
+std::uint8_t* put_udp(Outer& out, std::uint8_t* at, const Config& config, const FlowKey& key) {
+    store_be16(at + wire::udp::kSrc, source_port(key));
+    store_be16(at + wire::udp::kDst, config.udp_port);
+    store_be32(at + wire::udp::kLength, 0);
+    out.checksum = config.checksum || out.ipv6;
+    return at + wire::udp::kHeaderBytes;
+}
+
+std::uint8_t* put_geneve(std::uint8_t* at, const FlowKey& key, std::uint64_t id,
+                         const GeneveOptions* options) {
+    std::uint8_t list[kMaxOptionBytes];
+    bool critical = false;
+    const unsigned size = options && key.get(key::kTunPresent) != 0 ? options->write(key, list, critical) : 0;
+    const bool oam = key.get(key::kTunFlags) & kFlagOam;
+    at[0] = static_cast<std::uint8_t>(size / 4);
+    at[1] = static_cast<std::uint8_t>((oam ? geneve::kOam : 0) | (critical ? geneve::kCritical : 0));
+    store_be16(at + 2, kTypeBridged);
+    store_be32(at + 4, static_cast<std::uint32_t>(id) << 8);
+    std::memcpy(at + geneve::kHeaderBytes, list, size);
+    return at + geneve::kHeaderBytes + size;
+}
+
+std::uint8_t* put_vxlan(std::uint8_t* at, const Config& config, const FlowKey& key, std::uint64_t id) {
+    std::uint32_t flags = vxlan::kHasId;
+    if (config.gpe) {
+        const std::uint64_t type = key.get(key::kEthType);
+        const std::uint32_t next = !config.layer3                 ? vxlan::kNextEthernet
+                                   : type == wire::eth::kTypeIpv4 ? vxlan::kNextIpv4
+                                                                  : vxlan::kNextIpv6;
+        flags |= vxlan::kHasProtocol | next;
+    } else if (config.gbp) {
+        flags |= vxlan::kHasPolicy | static_cast<std::uint32_t>(key.get(key::kTunGbpFlags)) << 16 |
+                 static_cast<std::uint32_t>(key.get(key::kTunGbpId));
+    }
+    store_be32(at, flags);
+    store_be32(at + 4, static_cast<std::uint32_t>(id) << 8);
+    return at + vxlan::kHeaderBytes;
+}
+
+std::uint8_t* put_gre(Outer& out, std::uint8_t* at, const Config& config, std::uint64_t id,
+                      std::uint16_t type) {
+    std::uint16_t flags = 0;
+    std::uint8_t* field = at + gre::kHeaderBytes;
+    out.checksum = config.checksum;
+    if (config.checksum) {
+        flags |= gre::kChecksum;
+        store_be32(field, 0);
+        field += 4;
+    }
+    if (config.out_key.present) {
+        flags |= gre::kKey;
+        store_be32(field, static_cast<std::uint32_t>(id));
+        field += 4;
+    }
+    if (config.sequence) {
+        flags |= gre::kSequence;
+        out.sequence = true;
+        field += 4;
+    }
+    store_be16(at, flags);
+    store_be16(at + 2, type);
+    return field;
+}
+
+std::uint8_t* put_erspan(Outer& out, std::uint8_t* at, const Config& config, const FlowKey& key,
+                         std::uint64_t id) {
+    const auto version =
+        config.erspan_flow ? static_cast<std::uint8_t>(key.get(key::kTunErspanVer)) : config.erspan_version;
+    const bool second = version == 2;
+    store_be16(at, gre::kSequence);
+    store_be16(at + 2, second ? kTypeErspan3 : kTypeErspan2);
+    out.sequence = true;
+    std::uint8_t* header = at + gre::kHeaderBytes + 4;
+    store_be16(header, static_cast<std::uint16_t>(version << 12));
+    store_be16(header + 2, static_cast<std::uint16_t>(id & erspan::kSessionMask));
+    if (!second) {
+        store_be32(header + 4, config.erspan_flow ? static_cast<std::uint32_t>(key.get(key::kTunErspanIdx))
+                                                  : config.erspan_index);
+        return header + erspan::kHeaderBytes;
+    }
+    const auto hardware = config.erspan_flow ? static_cast<std::uint32_t>(key.get(key::kTunErspanHwid))
+                                             : config.erspan_hardware;
+    const auto direction = config.erspan_flow ? static_cast<std::uint32_t>(key.get(key::kTunErspanDir))
+                                              : config.erspan_direction;
+    store_be32(header + 4, 0);  // no time is told
+    store_be32(header + 8, (hardware & 0x3f) << 4 | (direction & 1) << 3);
+    return header + erspan::kHeaderBytes3;
+}
+
+}  // namespace
+
+Address remote_of(const Config& config, const FlowKey& key) noexcept {
+    if (config.remote) return *config.remote;
+    const auto ipv4 = static_cast<std::uint32_t>(key.get(key::kTunDst));
+    return ipv4 != 0 ? from_ipv4(ipv4) : key.get_wide(key::kTunIpv6Dst);
+}
+
+Address local_of(const Config& config, const FlowKey& key) noexcept {
+    if (config.local) return *config.local;
+    const auto ipv4 = static_cast<std::uint32_t>(key.get(key::kTunSrc));
+    if (ipv4 != 0) return from_ipv4(ipv4);
+    return key.get_wide(key::kTunIpv6Src);
+}
+
+bool build(const Config& config, const NextHop& hop, const FlowKey& key, const GeneveOptions* options,
+           Outer& out) noexcept {
+    const std::uint64_t eth_type = key.get(key::kEthType);
+    const bool ip = is_ip(eth_type);
+    out.sequence = out.length = out.checksum = false;
+    out.layer3 = config.layer3;
+    if (config.layer3 && (!ip || (key.get(key::kVlanTci) & kVlanPresent))) return false;
+    out.dont_fragment = config.dont_fragment;
+    out.udp = config.udp_port != 0;
+    out.egress = hop.egress;
+    out.enters = hop.enters;
+    out.mtu = hop.mtu;
+    const Address to = remote_of(config, key);
+    const Address wished = local_of(config, key);
+    const std::uint8_t proto = out.udp ? kProtoUdp : kProtoGre;
+    const auto ttl = config.ttl_inherit && ip ? static_cast<std::uint8_t>(key.get(key::kIpTtl)) : config.ttl;
+    std::uint8_t* at =
+        put_ip(out, hop, wished.is_zero() ? hop.source : wished, to, proto, outer_tos(config, key, ip), ttl);
+    out.transport = static_cast<std::uint16_t>(at - out.bytes);
+    if (out.udp) at = put_udp(out, at, config, key);
+    const std::uint64_t id = config.out_key.flow      ? key.get(key::kTunId)
+                             : config.out_key.present ? config.out_key.value
+                                                      : 0;
+    switch (config.kind) {
+        case Kind::kGeneve:
+            at = put_geneve(at, key, id, options);
+            break;
+        case Kind::kVxlan:
+            at = put_vxlan(at, config, key, id);
+            break;
+        case Kind::kGre:
+            at = put_gre(out, at, config, id,
+                         config.layer3 ? static_cast<std::uint16_t>(eth_type) : kTypeBridged);
+            break;
+        case Kind::kErspan:
+            at = put_erspan(out, at, config, key, id);
+            break;
+        case Kind::kGtpu:
+            at[0] = gtpu::kVersion1;
+            at[1] = gtpu::kData;
+            store_be16(at + 2, 0);
+            store_be32(at + 4, static_cast<std::uint32_t>(id));
+            out.length = true;
+            at += gtpu::kHeaderBytes;
+            break;
+    }
+    out.size = static_cast<std::uint16_t>(at - out.bytes);
+    return true;
+}
+
+namespace {
+
+/// `size` bytes more in front. A segment of its own is chained in front where there is no headroom; it takes
+/// the packet's first bytes along, so that headers stay together.
+std::uint8_t* make_room(Packet* packet, std::uint16_t size) noexcept {
+    if (char* start = rte_pktmbuf_prepend(packet, size)) return reinterpret_cast<std::uint8_t*>(start);
+    // The packet's own mbuf stays first, as others hold it: its data moves back within the segment, or into
+    // one more segment.
+    if (rte_pktmbuf_tailroom(packet) >= size && packet->nb_segs == 1 && RTE_MBUF_DIRECT(packet) &&
+        rte_mbuf_refcnt_read(packet) == 1) {
+        auto* data = rte_pktmbuf_mtod(packet, std::uint8_t*);
+        std::memmove(data + size, data, packet->data_len);
+        packet->data_len = static_cast<std::uint16_t>(packet->data_len + size);
+        packet->pkt_len += size;
+        return data;
+    }
+    Packet* rest = packet_alloc_large();
+    if (!rest) return nullptr;
+    const std::uint32_t moved = packet->data_len;
+    if (moved > rte_pktmbuf_tailroom(rest) || !RTE_MBUF_DIRECT(packet) || rte_mbuf_refcnt_read(packet) != 1 ||
+        size + moved > 65535U) {
+        packet_free(rest);
+        return nullptr;
+    }
+    // What fits behind the new headers stays in the first segment, the rest goes into the second.
+    auto* data = rte_pktmbuf_mtod(packet, std::uint8_t*);
+    const std::uint32_t room = moved + rte_pktmbuf_tailroom(packet);
+    const std::uint32_t stays = room - size < moved ? room - size : moved;
+    std::memcpy(rte_pktmbuf_mtod(rest, std::uint8_t*), data + stays, moved - stays);
+    rest->data_len = static_cast<std::uint16_t>(moved - stays);
+    std::memmove(data + size, data, stays);
+    packet->data_len = static_cast<std::uint16_t>(stays + size);
+    packet->pkt_len += size;
+    rest->next = packet->next;
+    packet->next = rest;
+    ++packet->nb_segs;
+    return data;
+}
+
+}  // namespace
+
+bool push(Packet* packet, const Outer& outer, std::uint32_t sequence) noexcept {
+    constexpr std::uint16_t kEthernet = wire::eth::kHeaderBytes;
+    if (packet->pkt_len + outer.size - kEthernet > 65535U) return false;
+    if (outer.layer3 && !rte_pktmbuf_adj(packet, kEthernet)) return false;
+    std::uint8_t* frame = make_room(packet, outer.size);
+    if (!frame) return false;
+    std::memcpy(frame, outer.bytes, outer.size);
+    std::uint8_t* ip = frame + kEthernet;
+    const auto total = static_cast<std::uint16_t>(packet->pkt_len - kEthernet);
+    const auto transport_bytes = static_cast<std::uint16_t>(packet->pkt_len - outer.transport);
+    std::uint8_t* transport = frame + outer.transport;
+    if (outer.length)
+        store_be16(transport + wire::udp::kHeaderBytes + 2,
+                   static_cast<std::uint16_t>(packet->pkt_len - outer.size));
+    if (outer.ipv6) {
+        store_be16(ip + wire::ipv6::kPayloadLength, transport_bytes);
+    } else {
+        store_be16(ip + wire::ipv4::kTotalLength, total);
+        store_be16(ip + wire::ipv4::kChecksum, wire::internet_checksum({ip, wire::ipv4::kMinHeaderBytes}));
+    }
+    if (outer.udp) store_be16(transport + wire::udp::kLength, transport_bytes);
+    if (outer.sequence) {
+        const std::uint16_t flags = load_be16(transport);
+        store_be32(transport + gre::sequence_at(flags), sequence);
+    }
+    if (!outer.checksum) return true;
+    const std::uint16_t sum = sum_frame(packet, outer.transport, transport_bytes);
+    if (!outer.udp) {
+        store_be16(transport + gre::kHeaderBytes, wire::finish_sum(sum));
+    } else {
+        const std::uint32_t pseudo =
+            outer.ipv6 ? wire::pseudo_sum<wire::Ipv6Family>(ip + wire::ipv6::kSrc, ip + wire::ipv6::kDst,
+                                                            kProtoUdp, transport_bytes)
+                       : wire::pseudo_sum<wire::Ipv4Family>(ip + wire::ipv4::kSrc, ip + wire::ipv4::kDst,
+                                                            kProtoUdp, transport_bytes);
+        store_be16(transport + wire::udp::kChecksum, wire::finish_udp_sum(wire::add_sums(sum, pseudo)));
+    }
+    return true;
+}
+
+}  // namespace sluice::tunnel
