@@ -127,7 +127,7 @@ void StatusWriter::write_interface(const ovsdb::Uuid& row, const SwitchPort& slo
         return;
     }
     const PortState& state = slot.state;
-    const bool patch = slot.config.port.type == "patch";
+    const bool patch = slot.is_virtual();
     const auto up_down = [](bool up) { return Datum::string(up ? "up" : "down"); };
     set("ofport", Datum::integer(slot.config.local ? 65534 : to_int(slot.number)));
     const MacBytes none{};
@@ -192,7 +192,7 @@ void StatusWriter::write_statistics() {
         const SwitchBridge* owner = switch_.find_bridge(slot->bridge);
         const auto statistics = owner->bridge->statistics(slot->number);
         if (!statistics) continue;
-        const bool patch = slot->config.port.type == "patch";
+        const bool patch = slot->is_virtual();
         database_.set("Interface", id, "statistics",
                       Datum::integer_map(statistics_columns(statistics->counters, patch)));
     }

@@ -53,6 +53,10 @@ Switch::Switch(EventLoop& loop)
         kBeatMs, [this] { check_lateness(); }, TimeBase::kMachine);
     watch_links();
     watch_underlay();
+    tunnels_ = std::make_unique<Tunnels>(*datapath_, underlay_.get(), ports_);
+    datapath_->on_unknown_remote = [this](const pipeline::RemoteRecord& record) {
+        tunnels_->learn_remote(record);
+    };
     schedule_tick(kIdleTickMs);
     shortcut_timer_ = loop_.every(
         kShortcutMs, [this] { tend_shortcuts(); }, TimeBase::kMachine);
@@ -198,12 +202,14 @@ void Switch::push_topology() {
         ports.insert(ports.end(), mine.begin(), mine.end());
         entries.push_back(owner->bridge->entry());
     }
+    add_carriers(ports);
     datapath_->set_topology(std::move(ports), std::move(entries));
     ++events_.topologies;
     effect_ = datapath_->rcu().point();
     for (auto& dying : dying_bridges_) {
         if (!dying.released) dying.released = true, dying.topology = effect_;
     }
+    if (std::exchange(carriers_changed_, false)) assign_queues();
 }
 
 void Switch::assign_queues(bool rebalance) {
@@ -219,6 +225,11 @@ void Switch::assign_queues(bool rebalance) {
             }
             queues.push_back(assignment);
         }
+    }
+    for (const auto& [device, carrier] : tunnels_->carriers()) {
+        for (unsigned q = 0; q < carrier.port->rx_queue_count() && !holding_; ++q)
+            queues.push_back(
+                {carrier.port.get(), carrier.index, QueueId{static_cast<std::uint16_t>(q)}, std::nullopt});
     }
     queues_ = workers_->assign(std::move(queues), rebalance);
     for (auto& dying : dying_ports_) {
@@ -245,13 +256,15 @@ void Switch::drain_all() {
 }
 
 std::size_t Switch::drain() {
-    return datapath_->drain(kDrainLimit, [this](pipeline::PuntRecord& record) {
+    const std::size_t handled = datapath_->drain(kDrainLimit, [this](pipeline::PuntRecord& record) {
         ++events_.punts;
         if (SwitchBridge* owner = find_bridge(record.bridge); owner && owner->openflow) {
             owner->openflow->packet_in(record);
         }
         packet_free(std::exchange(record.packet, nullptr));
     });
+    follow_tunnels();
+    return handled;
 }
 
 void Switch::tick() {
@@ -314,6 +327,7 @@ void Switch::refresh() {
         const auto owner = bridges_.find(slot->bridge);
         const auto* view = owner->second->bridge->port(slot->number);
         slot->state = view ? view->device : slot->port->state();
+        if (slot->tunnel) slot->state.status = tunnels_->status(*slot->tunnel);
     }
     for (auto& [name, owner] : bridges_)
         follow_mtu(*owner);
@@ -359,9 +373,17 @@ void Switch::watch_underlay() {
         return;
     }
     underlay_ = std::move(*mirror);
-    underlay_watch_ = loop_.watch(underlay_->fd(), EventLoop::kRead, [this](unsigned) { underlay_->run(); });
+    underlay_watch_ = loop_.watch(underlay_->fd(), EventLoop::kRead, [this](unsigned) {
+        underlay_->run();
+        follow_tunnels();
+    });
     underlay_timer_ = loop_.every(
-        kUnderlayMs, [this] { underlay_->tend(); }, TimeBase::kMachine);
+        kUnderlayMs,
+        [this] {
+            underlay_->tend();
+            follow_tunnels();
+        },
+        TimeBase::kMachine);
 }
 
 void Switch::check_lateness() {

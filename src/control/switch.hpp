@@ -28,6 +28,7 @@
 #include "control/connection_log.hpp"
 #include "control/of_service.hpp"
 #include "control/switch_config.hpp"
+#include "control/tunnels.hpp"
 #include "pipeline/datapath.hpp"
 #include "underlay/mirror.hpp"
 #include "worker/worker_set.hpp"
@@ -46,6 +47,9 @@ struct SwitchPort {
     PortState state;               ///< as of the last refresh
     unsigned rx_queues = 0;        ///< receive queues as last assigned to workers
     std::int64_t retry_at_ms = 0;  ///< monotonic; a failed system interface is not tried before
+    std::shared_ptr<const tunnel::Config> tunnel;  ///< null: no tunnel port
+    /// Without a device: patch and tunnel ports.
+    bool is_virtual() const { return config.port.type == "patch" || tunnel; }
     bool attached() const { return port != nullptr; }
 };
 
@@ -81,6 +85,7 @@ class Switch {
     worker::WorkerSet& workers() { return *workers_; }
     /// The kernel's routes and neighbours; null when netlink is forbidden here (the log says so).
     underlay::Mirror* underlay() { return underlay_.get(); }
+    const Tunnels& tunnels() const { return *tunnels_; }
     const std::map<std::string, std::unique_ptr<SwitchBridge>>& bridges() const { return bridges_; }
     const std::map<std::string, std::unique_ptr<SwitchPort>>& ports() const { return ports_; }
     SwitchBridge* find_bridge(std::string_view name) const;
@@ -138,6 +143,10 @@ class Switch {
     bool retry_failed_ports();
     void watch_links();
     void watch_underlay();
+    // switch_tunnels.cpp
+    Result<void> read_tunnel(SwitchPort& slot);
+    void follow_tunnels();
+    void add_carriers(std::vector<pipeline::PortEntry>& ports);
     PortIndex index_wish(const SwitchBridge& owner, const SwitchPort& slot);
     std::size_t drain();
     void tick();
@@ -155,6 +164,8 @@ class Switch {
     std::unique_ptr<pipeline::Datapath> datapath_;
     std::unique_ptr<worker::WorkerSet> workers_;
     std::unique_ptr<underlay::Mirror> underlay_;
+    std::unique_ptr<Tunnels> tunnels_;
+    bool carriers_changed_ = false;  ///< their queues are to be assigned
     std::map<std::string, std::unique_ptr<SwitchBridge>> bridges_;
     std::map<std::string, std::unique_ptr<SwitchPort>> ports_;
     std::vector<DyingPort> dying_ports_;

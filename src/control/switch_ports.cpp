@@ -111,7 +111,13 @@ void Switch::update_port(SwitchBridge& owner, SwitchPort& slot, const InterfaceC
         return;
     }
     if (!(next.port == slot.port->config())) {
-        const auto result = slot.port->reconfigure(next.port);
+        auto result = slot.port->reconfigure(next.port);
+        if (result && slot.tunnel) {
+            std::swap(slot.config, next);
+            result = read_tunnel(slot);
+            std::swap(slot.config, next);
+            if (result) owner.bridge->set_tunnel(slot.number, slot.tunnel);
+        }
         slot.error.clear();
         if (!result && result.error().code == EXDEV) {
             kLog.info("interface {}: re-created, as the change cannot be made on the running port",
@@ -147,6 +153,9 @@ void Switch::create_port_of(SwitchBridge& owner, SwitchPort& slot) {
         return;
     }
     auto port = create_port(wanted);
+    if (port) {
+        if (auto read = read_tunnel(slot); !read) port = read.error();
+    }
     if (!port) {
         if (slot.error != port.error().message) {
             kLog.warn("could not open network device {} ({})", wanted.name, port.error().message);
@@ -186,6 +195,7 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
     spec.wish = slot.config.requested ? slot.config.requested : slot.config.previous;
     spec.vlan = slot.config.vlan;
     spec.index_wish = index_wish(owner, slot);
+    spec.tunnel = slot.tunnel;
     auto number = owner.bridge->add_port(spec);
     if (!number) {
         slot.error = number.error().message;
@@ -194,7 +204,7 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
     }
     // A device named by a person is expected to work without a further `ip link set up`, except for kernel
     // devices of our own, which OVS leaves down as well.
-    if (slot.config.port.type != "internal" && slot.config.port.type != "tap" && !spec.patch) {
+    if (slot.config.port.type != "internal" && slot.config.port.type != "tap" && !spec.is_virtual()) {
         if (auto up = port->set_admin_up(true); !up) {
             kLog.warn("interface {}: {}", spec.name, up.error().message);
         }
@@ -207,6 +217,7 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
     slot.index = view->entry.index;
     slot.state = slot.port->state();
     topology_changed_ = true;
+    tunnels_->mark_stale();
     ++events_.ports_added;
 }
 
@@ -217,6 +228,8 @@ void Switch::detach(SwitchPort& slot) {
     dying_ports_.push_back({std::move(slot.port), false, 0, 0});
     slot.index = PortIndex::kNone;
     slot.state = {};
+    slot.tunnel.reset();
+    tunnels_->mark_stale();
     topology_changed_ = true;
     ++events_.ports_removed;
 }
@@ -230,6 +243,7 @@ void Switch::renumber(SwitchBridge& owner, SwitchPort& slot) {
     spec.patch = slot.config.port.type == "patch";
     spec.exact = wish;
     spec.vlan = slot.config.vlan;
+    spec.tunnel = slot.tunnel;
     owner.bridge->remove_port(slot.number);
     auto number = owner.bridge->add_port(spec);
     if (!number) {  // out of range, say: any number will do
@@ -246,6 +260,7 @@ void Switch::renumber(SwitchBridge& owner, SwitchPort& slot) {
     slot.number = *number;
     slot.config.previous = *number;
     slot.index = owner.bridge->port(slot.number)->entry.index;
+    tunnels_->mark_stale();
     kLog.info("bridge {}: interface {} is port {} now", slot.bridge, spec.name, to_int(slot.number));
 }
 

@@ -34,10 +34,9 @@ std::uint8_t outer_tos(const Config& config, const FlowKey& key, bool ip) {
     return tos;
 }
 
-/// The same for all packets of a connection, fragments aside, spread over the ports that Linux has for
-/// outgoing connections.
-std::uint16_t source_port(const FlowKey& key) {
-    constexpr std::uint32_t kFirst = 32768, kCount = 61000 - kFirst;
+/// The same for all packets of a connection, fragments aside.
+std::uint16_t source_port(const NextHop& hop, const FlowKey& key) {
+    const std::uint32_t count = hop.last_port - hop.first_port + 1U;
     const bool fragment = (key.word[2] & kFragAny) != 0;
     const std::uint64_t words[] = {key.word[0],
                                    key.word[1],
@@ -47,7 +46,7 @@ std::uint16_t source_port(const FlowKey& key) {
                                    key.word[8] ^ key.word[10],
                                    key.word[9] ^ key.word[11]};
     const std::uint64_t hash = hash_words(process_hash_key(), words, std::size(words));
-    return static_cast<std::uint16_t>(kFirst + ((hash & 0xffffffff) * kCount >> 32));
+    return static_cast<std::uint16_t>(hop.first_port + ((hash & 0xffffffff) * count >> 32));
 }
 
 std::uint8_t* put_ip(Outer& out, const NextHop& hop, Address from, Address to, std::uint8_t proto,
@@ -77,8 +76,9 @@ std::uint8_t* put_ip(Outer& out, const NextHop& hop, Address from, Address to, s
     return ip + v4::kMinHeaderBytes;
 }
 
-std::uint8_t* put_udp(Outer& out, std::uint8_t* at, const Config& config, const FlowKey& key) {
-    store_be16(at + wire::udp::kSrc, source_port(key));
+std::uint8_t* put_udp(Outer& out, std::uint8_t* at, const Config& config, const NextHop& hop,
+                      const FlowKey& key) {
+    store_be16(at + wire::udp::kSrc, source_port(hop, key));
     store_be16(at + wire::udp::kDst, config.udp_port);
     store_be32(at + wire::udp::kLength, 0);
     out.checksum = config.checksum || out.ipv6;
@@ -200,7 +200,7 @@ bool build(const Config& config, const NextHop& hop, const FlowKey& key, const G
     std::uint8_t* at =
         put_ip(out, hop, wished.is_zero() ? hop.source : wished, to, proto, outer_tos(config, key, ip), ttl);
     out.transport = static_cast<std::uint16_t>(at - out.bytes);
-    if (out.udp) at = put_udp(out, at, config, key);
+    if (out.udp) at = put_udp(out, at, config, hop, key);
     const std::uint64_t id = config.out_key.flow      ? key.get(key::kTunId)
                              : config.out_key.present ? config.out_key.value
                                                       : 0;

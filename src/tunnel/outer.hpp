@@ -23,7 +23,8 @@ struct NextHop {
     PortIndex egress = PortIndex::kNone;
     bool enters = false;    ///< the packet enters a bridge at `egress`; else it leaves there
     std::uint32_t mtu = 0;  ///< bytes of the outer IP packet
-    bool usable = false;    ///< false: there is no route, or nobody answers for the next hop
+    std::uint16_t first_port = 32768, last_port = 60999;  ///< UDP source ports
+    bool usable = false;  ///< false: there is no route, or nobody answers for the next hop
 };
 
 inline constexpr unsigned kMaxOuterBytes = 14 + 40 + 8 + 8 + kMaxOptionBytes;

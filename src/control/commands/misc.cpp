@@ -55,8 +55,8 @@ Output qos_show(Context& context, const Args& args) {
     return fmt::format("QoS not configured on {}", args[0]);
 }
 
-Output tunnel_ports_show(Context&, const Args&) {
-    return std::string("Listening ports:");
+Output tunnel_ports_show(Context& context, const Args& args) {
+    return context.target()->tunnels().show(!args.empty() && args[0] == "-v");
 }
 
 Output bond_list(Context&, const Args&) {
