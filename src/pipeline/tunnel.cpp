@@ -168,17 +168,22 @@ bool Executor::Impl::end_tunnel(Packet* packet, unsigned crossed) noexcept {
     const tunnel::Config& config = *end->config;
     if (!tunnel::is_acceptable(config, received)) return drop(packet, DropReason::kTunnelHeader), true;
     if (!tunnel::checksum_holds(packet, received)) return drop(packet, DropReason::kTunnelChecksum), true;
-    // Options are read now: what has been pulled may be written over.
-    const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+    const PortEntry& port = topology->ports[to_int(end->port)];
     if (received.options_size != 0) {
+        // A copy: what has been pulled may be written over.
+        const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
         std::copy_n(frame + received.options, received.options_size, received.option_bytes);
+        const tunnel::GeneveOptions* options = topology->bridges[port.bridge]->geneve_options.get();
+        const std::span list(received.option_bytes, received.options_size);
+        if (options ? !options->accepts(list) : !tunnel::GeneveOptions::may_be_ignored(list))
+            return drop(packet, DropReason::kTunnelHeader), true;
     }
     if (!tunnel::pull(packet, config, received)) return drop(packet, DropReason::kTunnelHeader), true;
     if (!tunnel::merge_congestion(packet, received.tos)) return drop(packet, DropReason::kTunnelEcn), true;
     if (crossed + 1 > kMaxCrossings || patch_queue.size() == patch_queue.capacity())
         return drop(packet, DropReason::kPatchLoop), true;
     set_arrival(packet, arrival_count++);
-    count(topology->ports[to_int(end->port)], false, 1, packet->pkt_len);
+    count(port, false, 1, packet->pkt_len);
     patch_queue.push_back({packet, end->port, static_cast<std::uint16_t>(crossed + 1)});
     return true;
 }

@@ -57,16 +57,29 @@ unsigned GeneveOptions::write(const FlowKey& key, std::uint8_t (&out)[kMaxOption
     return size;
 }
 
+const GeneveOptions::Entry* GeneveOptions::find(std::uint16_t option_class,
+                                                std::uint8_t type) const noexcept {
+    const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        return entry.option_class == option_class && entry.option_type == type;
+    });
+    return found == entries_.end() ? nullptr : &*found;
+}
+
+bool GeneveOptions::accepts(std::span<const std::uint8_t> options) const noexcept {
+    return for_each_option(options, [&](std::uint16_t option_class, std::uint8_t type, auto value) {
+        const Entry* known = find(option_class, type);
+        return known ? value.size() == known->length : (type & kCriticalOption) == 0;
+    });
+}
+
 bool GeneveOptions::read(std::span<const std::uint8_t> options, FlowKey& key) const noexcept {
     return for_each_option(options, [&](std::uint16_t option_class, std::uint8_t type, auto value) {
-        const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-            return entry.option_class == option_class && entry.option_type == type;
-        });
-        if (found == entries_.end()) return (type & kCriticalOption) == 0;
-        if (value.size() != found->length) return false;
-        key.word[key::kTunPresent.word] |= std::uint64_t{1} << found->index;
-        for (unsigned n = 0; n < found->length; ++n) {
-            const unsigned place = found->place + n;
+        const Entry* known = find(option_class, type);
+        if (!known) return (type & kCriticalOption) == 0;
+        if (value.size() != known->length) return false;
+        key.word[key::kTunPresent.word] |= std::uint64_t{1} << known->index;
+        for (unsigned n = 0; n < known->length; ++n) {
+            const unsigned place = known->place + n;
             const unsigned shift = 56 - place % 8 * 8;
             std::uint64_t& word = key.word[key::kTunMetadataWord + place / 8];
             word = (word & ~(std::uint64_t{0xff} << shift)) | std::uint64_t{value[n]} << shift;

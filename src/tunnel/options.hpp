@@ -25,10 +25,14 @@ class GeneveOptions {
     /// Options of a packet into the key's fields (which are 0 before). False: malformed, of another length
     /// than the table has it, or critical and unknown.
     bool read(std::span<const std::uint8_t> options, FlowKey& key) const noexcept;
+    /// Would read() take them?
+    bool accepts(std::span<const std::uint8_t> options) const noexcept;
     /// read() without a table: are they well-formed, and none of them critical?
     static bool may_be_ignored(std::span<const std::uint8_t> options) noexcept;
 
   private:
+    struct Entry;
+    const Entry* find(std::uint16_t option_class, std::uint8_t type) const noexcept;
     struct Entry {
         std::uint16_t option_class;
         std::uint8_t option_type, length, index;
