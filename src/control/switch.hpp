@@ -26,6 +26,7 @@
 #include "base/event_loop.hpp"
 #include "bridge/bridge.hpp"
 #include "control/connection_log.hpp"
+#include "control/dummy_wire.hpp"
 #include "control/of_service.hpp"
 #include "control/switch_config.hpp"
 #include "control/tunnels.hpp"
@@ -39,8 +40,9 @@ namespace sluice {
 struct SwitchPort {
     InterfaceConfig config;
     std::string bridge;
-    std::unique_ptr<Port> port;  ///< null: not created; then `error` or `waiting` says why
-    OfPort number{};             ///< valid while attached
+    std::unique_ptr<Port> port;       ///< null: not created; then `error` or `waiting` says why
+    std::unique_ptr<DummyWire> wire;  ///< of a dummy port with streams
+    OfPort number{};                  ///< valid while attached
     PortIndex index = PortIndex::kNone;
     std::string error;             ///< sentence for Interface:error, empty if all is well
     bool waiting = false;          ///< the name is held by its predecessor for a moment longer

@@ -210,6 +210,7 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
         }
     }
     slot.port = std::move(port);
+    if (DummyPort* dummy = as_dummy(slot.port.get())) slot.wire = DummyWire::plug(loop_, *dummy);
     slot.number = *number;
     slot.config.previous = *number;
     slot.error.clear();
@@ -224,6 +225,7 @@ void Switch::attach(SwitchBridge& owner, SwitchPort& slot, std::unique_ptr<Port>
 void Switch::detach(SwitchPort& slot) {
     slot.waiting = false;
     if (!slot.attached()) return;
+    slot.wire.reset();
     if (SwitchBridge* owner = find_bridge(slot.bridge)) owner->bridge->remove_port(slot.number);
     dying_ports_.push_back({std::move(slot.port), false, 0, 0});
     slot.index = PortIndex::kNone;
@@ -254,6 +256,7 @@ void Switch::renumber(SwitchBridge& owner, SwitchPort& slot) {
     topology_changed_ = true;
     if (!number) {
         slot.error = number.error().message;
+        slot.wire.reset();
         dying_ports_.push_back({std::move(slot.port), false, 0, 0});
         return;
     }

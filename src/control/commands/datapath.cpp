@@ -46,11 +46,11 @@ pipeline::TableStats lookups(Switch& target) {
     return sum;
 }
 
-/// Options as they are in effect. Of a dummy's OVS shows the number of its device only.
+/// Options as they are in effect. Of a dummy's OVS shows the number of its device and its stream only.
 std::string braces(const PortConfig& config) {
     std::string out;
     for (const auto& [key, value] : config.options)
-        if (!is_dummy_type(config.type) || key == "ifindex")
+        if (!is_dummy_type(config.type) || key == "ifindex" || key == "stream" || key == "pstream")
             out += fmt::format("{}{}={}", out.empty() ? "" : ", ", key, value);
     return out;
 }

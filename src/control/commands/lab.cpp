@@ -163,9 +163,16 @@ Output set_dummy_admin_state(Context& context, const Args& args) {
     return std::string("OK");
 }
 
-/// Dummies are not connected to one another by sockets here, so none has a state to show.
-Output connection_state(Context&, const Args& args) {
-    return args.empty() ? std::string() : fmt::format("{}: unknown", args[0]);
+/// Of one dummy, or of all that connect to something.
+Output connection_state(Context& context, const Args& args) {
+    std::string out;
+    for (const auto& [name, slot] : context.target()->ports()) {
+        if (!slot->wire || !slot->wire->is_active() || (!args.empty() && name != args[0])) continue;
+        out += fmt::format("{}: {}\n", name, slot->wire->connected() ? "connected" : "disconnected");
+    }
+    if (!args.empty() && out.empty()) return fmt::format("{}: unknown", args[0]);
+    if (!out.empty()) out.pop_back();
+    return out;
 }
 
 Output time_stop(Context&, const Args&) {

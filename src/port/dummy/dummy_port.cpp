@@ -44,6 +44,7 @@ Result<std::unique_ptr<Port>> DummyPort::create(const PortConfig& config) {
     std::unique_ptr<DummyPort> port{new DummyPort(config, *rx_queues, std::max(1U, config.worker_count))};
     port->ifindex_ = *ifindex;
     if (auto ok = port->open_captures(); !ok) return ok.error();
+    if (auto ok = port->open_wire(); !ok) return ok.error();
     return std::unique_ptr<Port>{std::move(port)};
 }
 
@@ -57,7 +58,25 @@ DummyPort::DummyPort(PortConfig config, unsigned rx_queues, unsigned tx_queues)
         rx_.push_back(std::make_unique<Queue>());
 }
 
-DummyPort::~DummyPort() = default;
+DummyPort::~DummyPort() {
+    take_sent([](const Packet*) {});
+    if (wire_fd_ >= 0) ::close(wire_fd_);
+}
+
+Result<void> DummyPort::open_wire() {
+    if (option_text(config_, "stream").empty() && option_text(config_, "pstream").empty()) return {};
+    wire_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (wire_fd_ < 0) return make_error(errno, "{}: no event descriptor for its stream", config_.name);
+    for (unsigned i = 0; i < tx_queue_count_; ++i)
+        wire_.push_back(std::make_unique<SpscRing<Packet*>>(kRingSize));
+    return {};
+}
+
+void DummyPort::clear_wire_fd() const {
+    if (wire_fd_ < 0) return;
+    std::uint64_t ignored = 0;
+    [[maybe_unused]] const auto got = ::read(wire_fd_, &ignored, sizeof ignored);
+}
 
 Result<void> DummyPort::open_captures() {
     const auto open = [&](const char* key, std::unique_ptr<PcapFile>& file) -> Result<void> {
@@ -147,7 +166,21 @@ unsigned DummyPort::tx_burst(QueueId queue, Packet** packets, unsigned count) no
             counters.bytes.add(chunk[i]->pkt_len);
             if (file != nullptr) file->write(chunk[i]);
         }
-        packet_free_burst(chunk, n);
+        if (wire_.empty()) {
+            packet_free_burst(chunk, n);
+            return n;
+        }
+        SpscRing<Packet*>& ring = *wire_[to_int(queue) % tx_queue_count_];
+        for (unsigned i = 0; i < n; ++i) {
+            if (Packet** slot = ring.claim()) {
+                *slot = chunk[i];
+                ring.push();
+            } else {
+                packet_free(chunk[i]);
+            }
+        }
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(wire_fd_, &one, sizeof one);
         return n;
     });
 }

@@ -22,8 +22,9 @@ namespace sluice {
 
 class DummyPort final : public Port {
   public:
-    /// options: n_rxq, n_txq, ifindex, pcap (both directions), rxq_pcap, tx_pcap. Errors: EINVAL for a bad
-    /// number, those of open(2) for a file.
+    /// options: n_rxq, n_txq, ifindex, pcap (both directions), rxq_pcap, tx_pcap, stream and pstream (that
+    /// is, wire_fd(); who connects is control/dummy_wire.hpp). Errors: EINVAL for a bad number, those of
+    /// open(2) for a file.
     static Result<std::unique_ptr<Port>> create(const PortConfig& config);
     ~DummyPort() override;
 
@@ -33,6 +34,22 @@ class DummyPort final : public Port {
     Result<void> receive(unsigned queue, std::span<const std::uint8_t> frame);
     /// Frames that no worker has taken yet. Control thread.
     bool pending() const;
+
+    /// With options:stream or options:pstream what is sent can be had, as far as there is room: readable
+    /// while there may be something; -1 without them.
+    int wire_fd() const { return wire_fd_; }
+    /// Calls `visit` for each packet sent since the last time, oldest of each queue first. Control thread.
+    template <typename Visit>
+    void take_sent(const Visit& visit) {
+        clear_wire_fd();
+        for (const auto& ring : wire_) {
+            while (Packet** packet = ring->front()) {
+                visit(*packet);
+                packet_free(*packet);
+                ring->pop();
+            }
+        }
+    }
 
     unsigned rx_burst(QueueId queue, Packet** packets, unsigned max) noexcept override;
     unsigned tx_burst(QueueId queue, Packet** packets, unsigned count) noexcept override;
@@ -61,6 +78,8 @@ class DummyPort final : public Port {
 
     DummyPort(PortConfig config, unsigned rx_queues, unsigned tx_queues);
     Result<void> open_captures();
+    Result<void> open_wire();
+    void clear_wire_fd() const;
 
     std::vector<std::unique_ptr<Queue>> rx_;
     unsigned tx_queue_count_;
@@ -68,6 +87,9 @@ class DummyPort final : public Port {
     std::unique_ptr<PcapFile> both_, rx_only_, tx_only_;  ///< `both_` serves where one is missing
     MacBytes mac_{};
     std::atomic<std::uint32_t> mtu_;  ///< writer: control; readers: workers
+    /// By transmit queue: what goes to streams. Producer: who sends on it; consumer: control.
+    std::vector<std::unique_ptr<SpscRing<Packet*>>> wire_;
+    int wire_fd_ = -1;
     unsigned ifindex_ = 0;
     bool up_ = true;
 };
