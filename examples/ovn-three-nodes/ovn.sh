@@ -105,9 +105,16 @@ start_node() {
     OVS_RUNDIR=$dir OVS_DBDIR=$dir OVS_LOGDIR=$dir start_ovsdb
     vs "$1" --no-wait set open . external_ids:system-id="node$1" external_ids:ovn-remote=tcp:192.168.9.1:6642 \
         external_ids:ovn-encap-type=geneve "external_ids:ovn-encap-ip=192.168.9.$1" \
-        external_ids:ovn-ofctrl-wait-before-clear=1000 external_ids:ovn-bridge-datapath-type=netdev external_ids:ovn-bridge-mappings=physnet:br-phys \
+        external_ids:ovn-bridge-datapath-type=netdev external_ids:ovn-bridge-mappings=physnet:br-phys \
         -- add-br br-phys -- set bridge br-phys datapath_type=netdev -- add-port br-phys physical
     start_node_switch "$1"
+    # OVS's userspace datapath sends tunnels out only of its own bridges; Sluice follows the kernel's routes.
+    if switch_is_ovs && [ "$NODES" != 1 ]; then
+        ip -n "node$1" addr flush dev underlay
+        vs "$1" add-br br-under -- set bridge br-under datapath_type=netdev -- add-port br-under underlay
+        ip -n "node$1" addr add "192.168.9.$1/24" dev br-under
+        ip -n "node$1" link set br-under up
+    fi
     start_controller "$1"
 }
 
