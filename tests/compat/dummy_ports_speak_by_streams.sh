@@ -33,7 +33,7 @@ with open(file, "w", buffering=1) as out:
             data = data[2 + size:]
 PY
 }
-has_lines() { [ "$(cat "$1" 2>/dev/null | wc -l)" -ge "$2" ]; }
+has_lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
 is_connected() { inside ovs-appctl netdev-dummy/conn-state "$1" | grep -q ': connected'; }
 counted() { inside ovs-ofctl dump-flows br0 "$1" | grep -q "n_packets=$2,"; }
 receives() { settle; counted "$1" "$2"; }
