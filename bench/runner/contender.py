@@ -10,6 +10,7 @@ from . import host, tcp
 from .page import Page
 
 OVS_DPDK = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
+TUNNEL_MAC = "02:00:00:00:99:01"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
@@ -51,9 +52,28 @@ class Switch:
         self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "fail-mode=secure", *self.case.bridge)
         for number, port in sorted(self.case.ports.items()):
             self.add_port(number, port)
+        if self.case.tunnel:
+            self.add_tunnel(*self.case.tunnel)
+
+    def add_tunnel(self, kind, outer, *options):
+        """Port 9 of br0 is a tunnel over bridge phys, which has the generator port `outer`; its own port has 10.99.0.1, and
+        behind `outer` is 10.99.0.2."""
+        self.ofctl("add-flow", "phys", "in_port=%s,actions=LOCAL" % outer)
+        self.ofctl("add-flow", "phys", "in_port=LOCAL,actions=output:%s" % outer)
+        host.run("ip", "address", "replace", "10.99.0.1/24", "dev", "phys")
+        host.run("ip", "link", "set", "phys", "up", "address", TUNNEL_MAC)
+        self.vsctl("set", "bridge", "phys", "other_config:hwaddr=" + TUNNEL_MAC)
+        self.appctl("tnl/neigh/set", "phys", "10.99.0.2", "02:00:00:00:99:02")
+        self.vsctl("add-port", "br0", "tunnel", "--", "set", "interface", "tunnel", "type=" + kind, "ofport_request=9",
+                   "options:remote_ip=10.99.0.2", *("options:" + option for option in options))
+        time.sleep(2)  # routes have been learned
 
     def add_port(self, number, port, extra=None):
-        self.vsctl("add-port", "br0", "p%d" % number, "--", "set", "interface", "p%d" % number, "type=dpdk",
+        bridge = "br0"
+        if self.case.tunnel and self.case.tunnel[1] == str(number):
+            bridge = "phys"
+            self.vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail-mode=secure")
+        self.vsctl("add-port", bridge, "p%d" % number, "--", "set", "interface", "p%d" % number, "type=dpdk",
                    "ofport_request=%d" % number, "options:n_rxq=%d" % self.case.workers,
                    "options:dpdk-devargs=" + devargs(number, port, self.folder, extra))
         error = self.vsctl("get", "interface", "p%d" % number, "error").strip().strip('"')
@@ -111,6 +131,8 @@ class Switch:
                     host.end(int(file.read()))
             except (OSError, ValueError):
                 pass
+        if self.case.tunnel:
+            host.run("ip", "link", "delete", "phys", check=False)  # Open vSwitch leaves it
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -99,6 +99,7 @@ class Case:
         self.settle = float(self.fill(get("settle", "0.5")))
         self.bridge = self.fill(get("bridge", "")).split()
         self.config = self.fill(get("config", "")).split()
+        self.tunnel = self.fill(get("tunnel", "")).split()
         self.loss = set(get("loss", "ovs-dpdk").split())  # contenders that may lose packets without failing
         self.ports = {int(n): Port(self.fill(text).split()) for n, text in scenario.ports.items()}
         self.target = float(variables["target"]) if "target" in variables else None
@@ -171,7 +172,7 @@ class Scenario:
         elif not value:
             self.blocks[key] = []
             return self.blocks[key]
-        elif key in ("title", "about", "measure", "contenders", "slow", "workers", "rounds", "settle", "bridge", "config", "loss"):
+        elif key in ("title", "about", "measure", "contenders", "slow", "workers", "rounds", "settle", "bridge", "config", "loss", "tunnel"):
             self.keys[key] = value
         else:
             raise Wrong("there is no key %s" % key)

@@ -55,7 +55,9 @@ unsigned Executor::Impl::run_direct(const Topology::Bridge& bridge, const PortEn
     const PortIndex out = bridge.find(OfPort{op.arg});
     if (out == PortIndex::kNone) return count;
     const PortEntry& entry = topology->ports[to_int(out)];
-    if (!entry.up || entry.no_forward || !entry.is_device() || crossed != 0) return count;
+    if (entry.tunnel && entry.up && !entry.no_forward && !ingress.tunnel)
+        return run_direct_tunnel(*rule, entry, packets, count, crossed);
+    if (!entry.up || entry.no_forward || !entry.is_device()) return count;
     std::uint64_t bytes = 0;
     if (!sum_bytes(packets, count, bytes)) return count;
     count_rule(stats.at(rule->stats), count, bytes, now_ms);

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "pipeline/executor.hpp"
@@ -23,6 +24,7 @@
 #include "pipeline/packet_set.hpp"
 #include "pipeline/paused.hpp"
 #include "pipeline/shortcut.hpp"
+#include "tunnel/classes.hpp"
 
 namespace sluice::pipeline {
 
@@ -117,8 +119,8 @@ struct Executor::Impl {
     // replay.cpp: the flow cache
     FlowCache* cache_of(const Topology::Bridge& bridge) noexcept;
     void settle_counts() noexcept;
-    static void make_cache_key(const FlowCache& cache, const PacketSet& set, unsigned i,
-                               const PortEntry& ingress, FlowCache::Key& key) noexcept;
+    void make_cache_key(const FlowCache& cache, const PacketSet& set, unsigned i, const PortEntry& ingress,
+                        FlowCache::Key& key) noexcept;
     void run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept;
     void replay(PacketSet& set, unsigned i, const Verdict& verdict, const Path& path) noexcept;
     void keep_recorded(PacketSet& set, FlowCache& cache) noexcept;
@@ -256,6 +258,14 @@ struct Executor::Impl {
     void send_fragments(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
     void leave_host(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
     bool end_tunnel(Packet* packet, unsigned crossed) noexcept;
+    std::uint16_t pattern_of(const tunnel::Outer& outer, const PortEntry& port,
+                             const tunnel::NextHop& hop) noexcept;
+    void send_through(const PortEntry& port, Packet* packet, std::uint16_t pattern,
+                      unsigned crossed) noexcept;
+    unsigned run_direct_tunnel(const Rule& rule, const PortEntry& port, Packet** packets, unsigned count,
+                               unsigned crossed) noexcept;
+    std::uint32_t arrival_class(const Packet* packet) noexcept;
+    void forget_patterns() noexcept;
     void run_underlay(Packet** packets, unsigned count) noexcept;
     void enter_from_tunnel(PacketSet& set, Group& group, Path& path) noexcept;
 
@@ -311,6 +321,35 @@ struct Executor::Impl {
     std::unique_ptr<tunnel::Received[]> arrivals;
     std::uint16_t outer_count = 1, arrival_count = 1;
     std::uint32_t tunnel_sequence = 0;
+    /// Headers of verdicts; what they say holds for one topology. Entry 0 is none.
+    static constexpr std::uint16_t kMaxPatterns = 4096;
+    std::unique_ptr<tunnel::Template[]> patterns;
+    std::uint16_t pattern_count = 1;
+    std::unordered_multimap<std::uint64_t, std::uint16_t> pattern_index;  ///< by hash of the bytes
+    std::unique_ptr<std::uint16_t[]> outer_pattern;  ///< of each of `outers`: its pattern, 0: none
+    /// One for each port that direct bursts go to.
+    struct DirectTunnel {
+        PortIndex port = PortIndex::kNone;
+        std::uint64_t topology = 0;
+        bool usable = false;
+        tunnel::Template pattern;
+    };
+    std::unique_ptr<DirectTunnel[]> direct_tunnels;
+    static constexpr unsigned kDirectTunnels = 16;
+    /// What packets that came through tunnels have in their tun_* fields, numbered; arrivals know theirs.
+    std::unique_ptr<std::uint32_t[]> arrival_classes;  ///< 0: not asked for yet
+    tunnel::ArrivalClasses classes;
+    std::uint64_t patterns_topology = 0;
+    /// The tunnel that the last packet came through: most come in trains.
+    struct LastEnd {
+        const tunnel::End* end = nullptr;
+        tunnel::Address src, dst;
+        std::uint64_t id = 0;
+        tunnel::Kind kind{};
+        std::uint16_t udp_port = 0;
+    };
+    LastEnd last_end;
+    const tunnel::End* end_of(const tunnel::Received& received) noexcept;
     FlowKey outer_key;  ///< of a packet whose own key is not complete
     /// Copies that wait for the end of their packet's walk: if that fails, they are not sent.
     struct Staged {

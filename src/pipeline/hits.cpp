@@ -20,6 +20,7 @@ void Executor::Impl::send_hit(Packet* packet, const Verdict& verdict, unsigned c
     if (verdict.out == PortIndex::kNone) return drop(packet, verdict.reason);
     const PortEntry& entry = topology->ports[to_int(verdict.out)];
     if (__builtin_expect(entry.is_device(), 1)) return enqueue(packet, verdict.out);
+    if (verdict.outer != 0) return send_through(entry, packet, verdict.outer, crossed);
     emit({packet, verdict.out, 0, kKeepTags, 0, output_queue(packet)}, crossed);
 }
 
@@ -43,7 +44,7 @@ unsigned Executor::Impl::run_hits(FlowCache& cache, const PortEntry& ingress, Pa
                              0))
             continue;
         FlowCache::Key& key = cache_keys[n];
-        key.in_port = in_port;
+        key.in_port = ingress.tunnel ? arrival_class(packet) : in_port;
         key.size = words + 1;
         key.word[0] = kPlainClass | (word[2] & 0xff000000);
         for (unsigned w = 0; w < words; ++w)

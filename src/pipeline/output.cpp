@@ -110,9 +110,11 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
     }
     std::uint16_t outer = 0;
     if (__builtin_expect(entry.tunnel != nullptr, 0)) {
-        if (recording == &set) journals[i].bad = true;
         outer = make_outer(set, i, path, entry);
-        if (outer == 0) return;
+        if (outer == 0) {
+            if (recording == &set) journals[i].bad = true;
+            return;
+        }
     }
     if (trace) {
         set.sent |= 1U << i;
@@ -132,8 +134,8 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
         return;
     }
     if (recording == &set) {
-        journals[i].add_output(port);
-        journals[i].bad |= tags != kKeepTags || length != 0;
+        journals[i].add_output(port, outer == 0 ? std::uint16_t{0} : outer_pattern[outer]);
+        journals[i].bad |= tags != kKeepTags || length != 0 || (outer != 0 && journals[i].outer == 0);
     }
     if (set.pending[i] != PortIndex::kNone) emit_copy(set, i);
     set.pending[i] = port;

@@ -111,7 +111,7 @@ struct Path {
 /// Words that come from the packet's headers (not metadata).
 constexpr classify::WordSet header_words() {
     classify::WordSet set;
-    for (unsigned w : {0U, 1U, 2U, 3U, 4U, 7U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U, 42U, 45U, 46U, 47U})
+    for (unsigned w : {0U, 1U, 2U, 3U, 4U, 7U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U, 42U, 46U, 47U})
         set.add(w);
     return set;
 }

@@ -110,7 +110,8 @@ FlowCache* Executor::Impl::cache_of(const Topology::Bridge& bridge) noexcept {
 
 void Executor::Impl::make_cache_key(const FlowCache& cache, const PacketSet& set, unsigned i,
                                     const PortEntry& ingress, FlowCache::Key& key) noexcept {
-    cache.make_key(set.key[i], packet_class(set, i), to_int(ingress.ofport), key);
+    const std::uint32_t from = ingress.tunnel ? arrival_class(set.packet[i]) : to_int(ingress.ofport);
+    cache.make_key(set.key[i], packet_class(set, i), from, key);
 }
 
 void Executor::Impl::run_cached(FlowCache& cache, PacketSet& set, Group& group, Path& path) noexcept {
@@ -214,6 +215,7 @@ void Executor::Impl::replay(PacketSet& set, unsigned i, const Verdict& verdict, 
     set_output_queue(set.packet[i], set.queue[i]);
     const PortEntry& entry = topology->ports[to_int(verdict.out)];
     if (__builtin_expect(entry.is_device(), 1)) return enqueue(set.packet[i], verdict.out);
+    if (verdict.outer != 0) return send_through(entry, set.packet[i], verdict.outer, path.crossings);
     emit({set.packet[i], verdict.out, 0, kKeepTags, 0, set.queue[i]}, path.crossings);
 }
 

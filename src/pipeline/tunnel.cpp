@@ -5,6 +5,7 @@
 // bridge of the tunnel port like a packet from a patch port, with the tun_* fields filled in.
 #include <algorithm>
 
+#include "base/hash.hpp"
 #include "packet/offload.hpp"
 #include "packet/pool.hpp"
 #include "pipeline/executor_impl.hpp"
@@ -25,11 +26,8 @@ void set_arrival(Packet* packet, std::uint16_t arrival) {
     packet->outer_l3_len = arrival & 0x1ff;
     packet->outer_l2_len = static_cast<std::uint64_t>(arrival >> 9) & 0x7f;
 }
-std::uint16_t take_arrival(Packet* packet) {
-    const auto arrival = static_cast<std::uint16_t>(packet->outer_l2_len << 9 | packet->outer_l3_len);
-    packet->outer_l2_len = 0;
-    packet->outer_l3_len = 0;
-    return arrival;
+std::uint16_t arrival_of(const Packet* packet) {
+    return static_cast<std::uint16_t>(packet->outer_l2_len << 9 | packet->outer_l3_len);
 }
 
 void count(const PortEntry& port, bool sent, std::uint32_t packets, std::uint64_t bytes) {
@@ -67,7 +65,10 @@ const tunnel::NextHop* Executor::Impl::next_hop(const PortEntry& port, const Flo
 
 std::uint16_t Executor::Impl::make_outer(PacketSet& set, unsigned i, const Path& path,
                                          const PortEntry& port) noexcept {
-    if (!outers) outers = std::make_unique<tunnel::Outer[]>(kMaxOuters);
+    if (!outers) {
+        outers = std::make_unique<tunnel::Outer[]>(kMaxOuters);
+        outer_pattern = std::make_unique<std::uint16_t[]>(kMaxOuters);
+    }
     if (outer_count == kMaxOuters) {
         set.reason[i] = DropReason::kNoMemory;
         return 0;
@@ -96,7 +97,110 @@ std::uint16_t Executor::Impl::make_outer(PacketSet& set, unsigned i, const Path&
         set.reason[i] = DropReason::kNotEthernet;
         return 0;
     }
+    outer_pattern[outer_count] =
+        recording == &set ? pattern_of(outers[outer_count], port, *hop) : std::uint16_t{0};
     return outer_count++;
+}
+
+void Executor::Impl::forget_patterns() noexcept {
+    patterns_topology = topology->serial;
+    last_end.end = nullptr;
+    pattern_count = 1;
+    pattern_index.clear();
+    classes.clear();
+}
+
+/// The number of a verdict's headers; 0: there are too many.
+std::uint16_t Executor::Impl::pattern_of(const tunnel::Outer& outer, const PortEntry& port,
+                                         const tunnel::NextHop& hop) noexcept {
+    if (!patterns) patterns = std::make_unique<tunnel::Template[]>(kMaxPatterns);
+    if (pattern_count == kMaxPatterns) return 0;
+    tunnel::Template& next = patterns[pattern_count];
+    next.assign(outer, *port.tunnel, hop);
+    const std::uint64_t hash = hash_bytes(process_hash_key(), next.outer.bytes, next.outer.size);
+    const auto [first, last] = pattern_index.equal_range(hash);
+    for (auto it = first; it != last; ++it)
+        if (patterns[it->second].same(next)) return it->second;
+    pattern_index.emplace(hash, pattern_count);
+    return pattern_count++;
+}
+
+/// A packet whose verdict ends at a tunnel port.
+void Executor::Impl::send_through(const PortEntry& port, Packet* packet, std::uint16_t number,
+                                  unsigned crossed) noexcept {
+    const tunnel::Template& pattern = patterns[number];
+    std::uint64_t word[5];
+    NetworkOffsets ignored;
+    const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+    const std::uint32_t bytes = packet->pkt_len;
+    if (pattern.plain && !needs_checksum(packet) &&
+        parse_plain(frame, packet->data_len, bytes, word, ignored) &&
+        tunnel::push_plain(packet, pattern, tunnel::inner_of_plain(word))) {
+        count(port, true, 1, bytes);
+        return leave_host(packet, pattern.outer, crossed);
+    }
+    if (outer_count == kMaxOuters) return drop(packet, DropReason::kNoMemory);
+    outer_key = {};
+    const std::uint16_t next = parse_link(frame, packet->data_len, vlan_limit, outer_key);
+    parse_network(frame, packet->data_len, bytes, next, outer_key);
+    pattern.fill(tunnel::inner_of(outer_key), outers[outer_count]);
+    emit_through(port, packet, outer_count++, crossed);
+}
+
+/// Bursts that one rule sends to a tunnel port: plain packets go at once, the rest is left, in order, for the
+/// walk.
+unsigned Executor::Impl::run_direct_tunnel(const Rule& rule, const PortEntry& port, Packet** packets,
+                                           unsigned count_all, unsigned crossed) noexcept {
+    if (!direct_tunnels) direct_tunnels = std::make_unique<DirectTunnel[]>(kDirectTunnels);
+    DirectTunnel& direct = direct_tunnels[to_int(port.index) % kDirectTunnels];
+    if (direct.port != port.index || direct.topology != topology->serial) {
+        direct.port = port.index;
+        direct.topology = topology->serial;
+        direct.usable = false;
+        outer_key = {};
+        outer_key.set(key::kEthType, wire::eth::kTypeIpv4);
+        const tunnel::NextHop* hop = next_hop(port, outer_key);
+        tunnel::Outer outer;
+        if (hop && tunnel::build(*port.tunnel, *hop, outer_key, nullptr, outer)) {
+            direct.pattern.assign(outer, *port.tunnel, *hop);
+            direct.usable = direct.pattern.plain;
+        }
+    }
+    if (!direct.usable || crossed + 1 > kMaxCrossings) return count_all;
+    unsigned kept = 0;
+    std::uint64_t bytes = 0;
+    for (unsigned i = 0; i < count_all; ++i) {
+        Packet* packet = packets[i];
+        if (i + 4 < count_all) __builtin_prefetch(rte_pktmbuf_mtod(packets[i + 4], void*));
+        std::uint64_t word[5];
+        NetworkOffsets ignored;
+        const std::uint32_t length = packet->pkt_len;
+        if (needs_checksum(packet) ||
+            !parse_plain(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len, length, word,
+                         ignored) ||
+            !tunnel::push_plain(packet, direct.pattern, tunnel::inner_of_plain(word))) {
+            packets[kept++] = packet;
+            continue;
+        }
+        bytes += length;
+        leave_host(packet, direct.pattern.outer, crossed);
+    }
+    const unsigned gone = count_all - kept;
+    if (gone == 0) return kept;
+    count(port, true, gone, bytes);
+    RuleCounter& counter = stats.at(rule.stats);
+    counter.packets.add(gone);
+    counter.bytes.add(bytes);
+    counter.used_ms.set(now_ms);
+    return kept;
+}
+
+std::uint32_t Executor::Impl::arrival_class(const Packet* packet) noexcept {
+    const std::uint16_t arrival = arrival_of(packet);
+    if (arrival == 0 || arrival >= arrival_count) return classes.unique();
+    std::uint32_t& number = arrival_classes[arrival];
+    if (number == 0) number = classes.number(arrivals[arrival]);
+    return number;
 }
 
 void Executor::Impl::emit_through(const PortEntry& port, Packet* packet, std::uint16_t outer_index,
@@ -153,18 +257,36 @@ void Executor::Impl::leave_host(Packet* packet, const tunnel::Outer& outer, unsi
     patch_queue.push_back({packet, outer.egress, static_cast<std::uint16_t>(crossed + 1)});
 }
 
+/// The tunnel port of a packet, if it is for this host. Null: there is none.
+const tunnel::End* Executor::Impl::end_of(const tunnel::Received& received) noexcept {
+    LastEnd& last = last_end;
+    if (last.end && received.src == last.src && received.dst == last.dst && received.id == last.id &&
+        received.kind == last.kind && received.udp_port == last.udp_port)
+        return last.end;
+    const tunnel::Table& table = *topology->tunnels;
+    const tunnel::End* end = table.is_own(received.dst) ? table.find(received) : nullptr;
+    if (end) last = {end, received.src, received.dst, received.id, received.kind, received.udp_port};
+    return end;
+}
+
 /// Takes a packet that is for a tunnel of this host. False: it is not, and still the caller's.
 bool Executor::Impl::end_tunnel(Packet* packet, unsigned crossed) noexcept {
     const tunnel::Table& table = *topology->tunnels;
     if (packet->data_len < kEthernet) return false;
-    if (!arrivals) arrivals = std::make_unique<tunnel::Received[]>(kMaxArrivals);
+    if (!arrivals) {
+        arrivals = std::make_unique<tunnel::Received[]>(kMaxArrivals);
+        arrival_classes = std::make_unique<std::uint32_t[]>(kMaxArrivals);
+    }
     if (arrival_count == kMaxArrivals) return drop(packet, DropReason::kNoMemory), true;
     tunnel::Received& received = arrivals[arrival_count];
     const tunnel::Parse result = tunnel::parse(packet, table.listeners(), table.listens_for_gre(), received);
-    if (__builtin_expect(result == tunnel::Parse::kOther || !table.is_own(received.dst), 0)) return false;
-    if (result == tunnel::Parse::kMalformed) return drop(packet, DropReason::kTunnelHeader), true;
-    const tunnel::End* end = table.find(received);
-    if (!end) return drop(packet, DropReason::kNoTunnel), true;
+    if (result == tunnel::Parse::kOther) return false;
+    const tunnel::End* end = result == tunnel::Parse::kTunnel ? end_of(received) : nullptr;
+    if (__builtin_expect(!end, 0)) {
+        if (!table.is_own(received.dst)) return false;
+        const bool malformed = result == tunnel::Parse::kMalformed;
+        return drop(packet, malformed ? DropReason::kTunnelHeader : DropReason::kNoTunnel), true;
+    }
     const tunnel::Config& config = *end->config;
     if (!tunnel::is_acceptable(config, received)) return drop(packet, DropReason::kTunnelHeader), true;
     if (!tunnel::checksum_holds(packet, received)) return drop(packet, DropReason::kTunnelChecksum), true;
@@ -182,6 +304,8 @@ bool Executor::Impl::end_tunnel(Packet* packet, unsigned crossed) noexcept {
     if (!tunnel::merge_congestion(packet, received.tos)) return drop(packet, DropReason::kTunnelEcn), true;
     if (crossed + 1 > kMaxCrossings || patch_queue.size() == patch_queue.capacity())
         return drop(packet, DropReason::kPatchLoop), true;
+    received.port = end->port;
+    arrival_classes[arrival_count] = 0;
     set_arrival(packet, arrival_count++);
     count(port, false, 1, packet->pkt_len);
     patch_queue.push_back({packet, end->port, static_cast<std::uint16_t>(crossed + 1)});
@@ -201,7 +325,7 @@ void Executor::Impl::enter_from_tunnel(PacketSet& set, Group& group, Path& path)
     for (unsigned i = 0; i < 2; ++i)
         path.uniform.bits[i] &= ~kTunnelFieldWords.bits[i];
     for (unsigned i = 0; i < set.count; ++i) {
-        const std::uint16_t arrival = take_arrival(set.packet[i]);
+        const std::uint16_t arrival = arrival_of(set.packet[i]);
         if (arrival == 0 || arrival >= arrival_count) continue;
         if (!tunnel::to_key(*path.ingress->tunnel, arrivals[arrival], path.bridge->geneve_options.get(),
                             set.key[i])) {

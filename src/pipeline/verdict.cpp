@@ -23,7 +23,7 @@ std::uint64_t hash_of(const HashKey& secret, const Journal& journal) {
     std::size_t n = 0;
     words[n++] = journal.parent;
     words[n++] = reinterpret_cast<std::uintptr_t>(journal.ct);
-    words[n++] = journal.ct_zone | (journal.walk ? 1U << 16 : 0);
+    words[n++] = std::uint64_t{journal.outer} << 32 | journal.ct_zone | (journal.walk ? 1U << 16 : 0);
     words[n++] = std::uint64_t{journal.miss_count} << 56 | std::uint64_t{to_int(journal.out)} << 32 |
                  std::uint64_t(journal.reason) << 24 | std::uint64_t{journal.hit_count} << 16 |
                  std::uint64_t{journal.visit_count} << 8 | steps;
@@ -59,7 +59,7 @@ bool same(const Verdict& verdict, const Journal& journal) {
     if (verdict.out != journal.out || verdict.reason != journal.reason || verdict.step_count != steps ||
         verdict.hit_count != journal.hit_count || verdict.visit_count != journal.visit_count ||
         verdict.miss_count != journal.miss_count || verdict.parent != journal.parent ||
-        verdict.ct_zone != ct_zone_of(journal) ||
+        verdict.ct_zone != ct_zone_of(journal) || verdict.outer != journal.outer ||
         (verdict.rewrite == Rewrite::kSplit) != (journal.ct != nullptr) ||
         (journal.ct && verdict.ct != journal.ct) || (verdict.rewrite == Rewrite::kWalk) != journal.walk)
         return false;
@@ -143,6 +143,7 @@ Verdict* VerdictPool::acquire(const Journal& journal) noexcept {
     verdict->references = 1;
     verdict->out = journal.out;
     verdict->reason = journal.reason;
+    verdict->outer = journal.outer;
     verdict->ttl_steps = journal.ttl_steps;
     verdict->step_count = steps;
     verdict->hit_count = journal.hit_count;

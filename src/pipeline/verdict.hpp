@@ -72,6 +72,7 @@ struct alignas(64) Verdict {
     std::uint64_t parent = 0;  ///< serial of the verdict whose ct action it continues; 0: a walk's beginning
     const CtPlan* ct = nullptr;  ///< kSplit, kTrack
     std::uint16_t ct_zone = 0;
+    std::uint16_t outer = 0;  ///< headers of a tunnel (Executor::Impl::patterns), 0: none
 
     const Step* steps() const noexcept { return reinterpret_cast<const Step*>(this + 1); }
     Step* steps() noexcept { return reinterpret_cast<Step*>(this + 1); }
@@ -102,6 +103,7 @@ struct Journal {
     std::uint64_t parent = 0;
     const CtPlan* ct = nullptr;  ///< it ends with this ct action, in `ct_zone`
     std::uint16_t ct_zone = 0;
+    std::uint16_t outer = 0;  ///< as in Verdict, of `out`
     bool translated = false;  ///< by an action in the middle: what follows may read no headers
     bool walk = false;        ///< says only that the rest is to be walked
     std::uint8_t visit[kMaxVisits];
@@ -112,7 +114,7 @@ struct Journal {
     void begin() noexcept {
         bad = wrote_ttl = translated = walk = false;
         ct = nullptr;
-        ct_zone = 0;
+        ct_zone = outer = 0;
         parent = 0;
         visit_count = hit_count = miss_count = step_count = steps_at_out = ttl_steps = 0;
         out = PortIndex::kNone;
@@ -123,6 +125,7 @@ struct Journal {
         bad = false;
         hit_count = miss_count = step_count = steps_at_out = ttl_steps = 0;
         out = PortIndex::kNone;
+        outer = 0;
     }
     /// A ct action in the middle can be carried out if it is the only step.
     bool tracks_plainly() const noexcept {
@@ -162,7 +165,9 @@ struct Journal {
         step[step_count++] = next;
     }
     /// The packet goes out here, and what went out before was a copy.
-    void add_output(PortIndex port) noexcept {
+    void add_output(PortIndex port, std::uint16_t headers = 0) noexcept {
+        bad |= outer != 0;  // a copy that goes into a tunnel
+        outer = headers;
         if (out != PortIndex::kNone) {
             // The copy leaves where the previous output stood.
             if (step_count == kMaxSteps) {

@@ -77,6 +77,7 @@ void Executor::Impl::begin(std::uint64_t now) noexcept {
     action_set_count = 1;
     pause_node_count = 1;
     outer_count = arrival_count = 1;
+    if (__builtin_expect(topology->serial != patterns_topology, 0)) forget_patterns();
 }
 
 void Executor::Impl::run_patch_queue() noexcept {
@@ -148,7 +149,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             run_burst(port, packets + i, 1, crossed);
         return;
     }
-    FlowCache* cache = ingress->tunnel ? nullptr : cache_of(*bridge);
+    FlowCache* cache = cache_of(*bridge);
     walk_only = carrying = 0;
     if (cache) {
         count = run_hits(*cache, *ingress, packets, count, crossed);

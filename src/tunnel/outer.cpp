@@ -27,26 +27,23 @@ bool is_ip(std::uint64_t eth_type) {
 
 /// TOS of the outer header: ECN is always inherited, but that a mark of congestion is not (RFC 6040 §4.1,
 /// compatibility mode).
-std::uint8_t outer_tos(const Config& config, const FlowKey& key, bool ip) {
-    const auto inner = static_cast<std::uint8_t>(key.get(key::kIpTos));
-    auto tos = static_cast<std::uint8_t>(config.tos_inherit && ip ? inner & ~kEctMask : config.tos);
-    if (ip) tos |= (inner & kEctMask) == kCe ? kEct0 : inner & kEctMask;
-    return tos;
+std::uint8_t outer_tos(std::uint8_t tos, bool inherit, const Inner& inner) {
+    if (!inner.ip) return tos;
+    if (inherit) tos = inner.tos & ~kEctMask;
+    return tos | ((inner.tos & kEctMask) == kCe ? kEct0 : inner.tos & kEctMask);
 }
 
-/// The same for all packets of a connection, fragments aside.
-std::uint16_t source_port(const NextHop& hop, const FlowKey& key) {
-    const std::uint32_t count = hop.last_port - hop.first_port + 1U;
-    const bool fragment = (key.word[2] & kFragAny) != 0;
-    const std::uint64_t words[] = {key.word[0],
-                                   key.word[1],
-                                   key.word[2] & 0xff000000,
-                                   key.word[3],
-                                   fragment ? 0 : key.word[4] >> 32,
-                                   key.word[8] ^ key.word[10],
-                                   key.word[9] ^ key.word[11]};
-    const std::uint64_t hash = hash_words(process_hash_key(), words, std::size(words));
-    return static_cast<std::uint16_t>(hop.first_port + ((hash & 0xffffffff) * count >> 32));
+std::uint16_t source_port(std::uint16_t first, std::uint16_t count, std::uint64_t hash) {
+    return static_cast<std::uint16_t>(first + ((hash & 0xffffffff) * count >> 32));
+}
+
+std::uint16_t count_of(const NextHop& hop) {
+    return static_cast<std::uint16_t>(hop.last_port - hop.first_port + 1);
+}
+
+std::uint64_t hash_of(std::uint64_t link, std::uint64_t network, std::uint64_t transport) {
+    const std::uint64_t words[] = {link, network, transport};
+    return hash_words(process_hash_key(), words, std::size(words));
 }
 
 std::uint8_t* put_ip(Outer& out, const NextHop& hop, Address from, Address to, std::uint8_t proto,
@@ -77,8 +74,8 @@ std::uint8_t* put_ip(Outer& out, const NextHop& hop, Address from, Address to, s
 }
 
 std::uint8_t* put_udp(Outer& out, std::uint8_t* at, const Config& config, const NextHop& hop,
-                      const FlowKey& key) {
-    store_be16(at + wire::udp::kSrc, source_port(hop, key));
+                      const Inner& inner) {
+    store_be16(at + wire::udp::kSrc, source_port(hop.first_port, count_of(hop), inner.hash));
     store_be16(at + wire::udp::kDst, config.udp_port);
     store_be32(at + wire::udp::kLength, 0);
     out.checksum = config.checksum || out.ipv6;
@@ -184,10 +181,10 @@ Address local_of(const Config& config, const FlowKey& key) noexcept {
 bool build(const Config& config, const NextHop& hop, const FlowKey& key, const GeneveOptions* options,
            Outer& out) noexcept {
     const std::uint64_t eth_type = key.get(key::kEthType);
-    const bool ip = is_ip(eth_type);
+    const Inner inner = inner_of(key);
     out.sequence = out.length = out.checksum = false;
     out.layer3 = config.layer3;
-    if (config.layer3 && (!ip || (key.get(key::kVlanTci) & kVlanPresent))) return false;
+    if (config.layer3 && (!inner.ip || (key.get(key::kVlanTci) & kVlanPresent))) return false;
     out.dont_fragment = config.dont_fragment;
     out.udp = config.udp_port != 0;
     out.egress = hop.egress;
@@ -196,11 +193,11 @@ bool build(const Config& config, const NextHop& hop, const FlowKey& key, const G
     const Address to = remote_of(config, key);
     const Address wished = local_of(config, key);
     const std::uint8_t proto = out.udp ? kProtoUdp : kProtoGre;
-    const auto ttl = config.ttl_inherit && ip ? static_cast<std::uint8_t>(key.get(key::kIpTtl)) : config.ttl;
-    std::uint8_t* at =
-        put_ip(out, hop, wished.is_zero() ? hop.source : wished, to, proto, outer_tos(config, key, ip), ttl);
+    const std::uint8_t ttl = config.ttl_inherit && inner.ip ? inner.ttl : config.ttl;
+    const std::uint8_t tos = outer_tos(config.tos, config.tos_inherit, inner);
+    std::uint8_t* at = put_ip(out, hop, wished.is_zero() ? hop.source : wished, to, proto, tos, ttl);
     out.transport = static_cast<std::uint16_t>(at - out.bytes);
-    if (out.udp) at = put_udp(out, at, config, hop, key);
+    if (out.udp) at = put_udp(out, at, config, hop, inner);
     const std::uint64_t id = config.out_key.flow      ? key.get(key::kTunId)
                              : config.out_key.present ? config.out_key.value
                                                       : 0;
@@ -271,6 +268,99 @@ std::uint8_t* make_room(Packet* packet, std::uint16_t size) noexcept {
 }
 
 }  // namespace
+
+Inner inner_of(const FlowKey& key) noexcept {
+    const std::uint64_t ports = key.word[2] & kFragAny ? 0 : key.word[4] >> 32;
+    return {is_ip(key.get(key::kEthType)), static_cast<std::uint8_t>(key.get(key::kIpTos)),
+            static_cast<std::uint8_t>(key.get(key::kIpTtl)),
+            hash_of(key.word[0] ^ key.word[8] ^ key.word[10], key.word[3] ^ key.word[9] ^ key.word[11],
+                    ports | (key.word[2] & 0xff000000) << 8)};
+}
+
+Inner inner_of_plain(const std::uint64_t* word) noexcept {
+    return {true, static_cast<std::uint8_t>(word[2] >> key::kIpTos.shift),
+            static_cast<std::uint8_t>(word[2] >> key::kIpTtl.shift),
+            hash_of(word[0], word[3], word[4] >> 32 | (word[2] & 0xff000000) << 8)};
+}
+
+namespace {
+constexpr std::size_t kIpAt = wire::eth::kHeaderBytes;
+}
+
+void Template::assign(const Outer& built, const Config& config, const NextHop& hop) noexcept {
+    outer = built;
+    tos = config.tos;
+    ttl = config.ttl;
+    tos_inherit = config.tos_inherit;
+    ttl_inherit = config.ttl_inherit;
+    first_port = hop.first_port;
+    port_count = count_of(hop);
+    std::uint8_t* ip = outer.bytes + kIpAt;
+    if (outer.ipv6) {
+        store_be32(ip, 0x60000000);
+        ip[wire::ipv6::kHopLimit] = 0;
+    } else {
+        ip[wire::ipv4::kTos] = ip[wire::ipv4::kTtl] = 0;
+        sum = wire::sum_bytes(ip, wire::ipv4::kMinHeaderBytes);
+    }
+    if (outer.udp) store_be16(outer.bytes + outer.transport + wire::udp::kSrc, 0);
+    plain = !outer.ipv6 && !outer.checksum && !outer.sequence && !outer.length && !outer.layer3 &&
+            outer.size >= 32 && outer.size <= 64;
+}
+
+void Template::fill(const Inner& inner, Outer& out) const noexcept {
+    out = outer;
+    const std::uint8_t its_tos = outer_tos(tos, tos_inherit, inner);
+    const std::uint8_t its_ttl = ttl_inherit && inner.ip ? inner.ttl : ttl;
+    std::uint8_t* ip = out.bytes + kIpAt;
+    if (out.ipv6) {
+        store_be32(ip, 0x60000000U | std::uint32_t{its_tos} << wire::ipv6::kTrafficClassShift);
+        ip[wire::ipv6::kHopLimit] = its_ttl;
+    } else {
+        ip[wire::ipv4::kTos] = its_tos;
+        ip[wire::ipv4::kTtl] = its_ttl;
+    }
+    if (out.udp)
+        store_be16(out.bytes + out.transport + wire::udp::kSrc,
+                   source_port(first_port, port_count, inner.hash));
+}
+
+bool Template::same(const Template& other) const noexcept {
+    const Outer& a = outer;
+    const Outer& b = other.outer;
+    return a.size == b.size && a.transport == b.transport && a.ipv6 == b.ipv6 && a.udp == b.udp &&
+           a.checksum == b.checksum && a.sequence == b.sequence && a.length == b.length &&
+           a.dont_fragment == b.dont_fragment && a.layer3 == b.layer3 && a.egress == b.egress &&
+           a.enters == b.enters && a.mtu == b.mtu && tos == other.tos && ttl == other.ttl &&
+           tos_inherit == other.tos_inherit && ttl_inherit == other.ttl_inherit &&
+           first_port == other.first_port && port_count == other.port_count &&
+           std::memcmp(a.bytes, b.bytes, a.size) == 0;
+}
+
+bool push_plain(Packet* packet, const Template& pattern, const Inner& inner) noexcept {
+    const Outer& outer = pattern.outer;
+    const auto total = static_cast<std::uint32_t>(packet->pkt_len + outer.size - kIpAt);
+    if (total > outer.mtu || total > 65535U || rte_pktmbuf_headroom(packet) < outer.size) return false;
+    packet->data_off = static_cast<std::uint16_t>(packet->data_off - outer.size);
+    packet->data_len = static_cast<std::uint16_t>(packet->data_len + outer.size);
+    packet->pkt_len += outer.size;
+    auto* frame = rte_pktmbuf_mtod(packet, std::uint8_t*);
+    std::memcpy(frame, outer.bytes, 32);
+    std::memcpy(frame + outer.size - 32, outer.bytes + outer.size - 32, 32);
+    std::uint8_t* ip = frame + kIpAt;
+    const std::uint8_t tos = outer_tos(pattern.tos, pattern.tos_inherit, inner);
+    const std::uint8_t ttl = pattern.ttl_inherit ? inner.ttl : pattern.ttl;
+    ip[wire::ipv4::kTos] = tos;
+    ip[wire::ipv4::kTtl] = ttl;
+    store_be16(ip + wire::ipv4::kTotalLength, static_cast<std::uint16_t>(total));
+    store_be16(ip + wire::ipv4::kChecksum,
+               wire::finish_sum(pattern.sum + tos + (std::uint32_t{ttl} << 8) + total));
+    if (!outer.udp) return true;
+    std::uint8_t* udp = frame + outer.transport;
+    store_be16(udp + wire::udp::kSrc, source_port(pattern.first_port, pattern.port_count, inner.hash));
+    store_be16(udp + wire::udp::kLength, static_cast<std::uint16_t>(packet->pkt_len - outer.transport));
+    return true;
+}
 
 bool push(Packet* packet, const Outer& outer, std::uint32_t sequence) noexcept {
     constexpr std::uint16_t kEthernet = wire::eth::kHeaderBytes;

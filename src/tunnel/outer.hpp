@@ -53,6 +53,36 @@ Address local_of(const Config& config, const FlowKey& key) noexcept;
 bool build(const Config& config, const NextHop& hop, const FlowKey& key, const GeneveOptions* options,
            Outer& out) noexcept;
 
+/// What of the packet inside shows in its outer headers, other than by actions.
+struct Inner {
+    bool ip = false;
+    std::uint8_t tos = 0, ttl = 0;
+    std::uint64_t hash = 0;  ///< the same for all packets of a connection, fragments aside
+};
+Inner inner_of(const FlowKey& key) noexcept;
+/// Of a plain packet (pipeline/parse.hpp), by the first five words of its key.
+Inner inner_of_plain(const std::uint64_t* word) noexcept;
+
+/// Outer headers for all packets of which the same was decided: they differ by Inner alone.
+struct Template {
+    Outer outer;
+    std::uint32_t sum = 0;  ///< of the IPv4 header with TOS, TTL, lengths and checksum 0
+    std::uint8_t tos = 0, ttl = 0;
+    bool tos_inherit = false, ttl_inherit = false;
+    std::uint16_t first_port = 0, port_count = 0;
+    bool plain = false;  ///< push_plain() may be used
+
+    /// Of headers that build() made.
+    void assign(const Outer& built, const Config& config, const NextHop& hop) noexcept;
+    /// The headers for one packet.
+    void fill(const Inner& inner, Outer& out) const noexcept;
+    /// Do both put the same in front of the same packet?
+    bool same(const Template& other) const noexcept;
+};
+
+/// push() of a `plain` template. False: no headroom, or too long for the path; the packet is as it was.
+bool push_plain(Packet* packet, const Template& pattern, const Inner& inner) noexcept;
+
 /// Puts the headers in front of a finished packet (no checksum or segmentation left to do), with lengths,
 /// checksums and `sequence`. False: no memory, or longer than an IP packet can be; the packet is as it was.
 bool push(Packet* packet, const Outer& outer, std::uint32_t sequence) noexcept;

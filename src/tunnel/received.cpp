@@ -156,7 +156,7 @@ Parse parse_gre(Cursor& cursor, Received& out) {
 Parse parse(const Packet* packet, const std::vector<Listener>& listeners, bool gre, Received& out) noexcept {
     Cursor cursor{rte_pktmbuf_mtod(packet, const std::uint8_t*), wire::eth::kHeaderBytes, packet->data_len};
     if (!cursor.has(wire::ipv4::kMinHeaderBytes)) return Parse::kOther;
-    out = Received{};
+    static_cast<ReceivedHeaders&>(out) = {};
     out.l3 = wire::eth::kHeaderBytes;
     const std::uint8_t proto = parse_ip(cursor, packet->pkt_len, out);
     out.transport = static_cast<std::uint16_t>(cursor.at);

@@ -13,7 +13,9 @@
 
 namespace sluice::tunnel {
 
-struct Received {
+/// Reads are counted in nanoseconds: what parse() must clear is apart from the options' bytes.
+struct ReceivedHeaders {
+    PortIndex port = PortIndex::kNone;  ///< whose it is; for the caller
     Kind kind{};
     std::uint16_t udp_port = 0;
     Address src, dst;
@@ -25,13 +27,17 @@ struct Received {
     std::uint16_t transport = 0;                  ///< of the UDP or GRE header
     std::uint16_t inner = 0;                      ///< of what the tunnel carries
     std::uint16_t options = 0, options_size = 0;  ///< Geneve: offset in the frame, bytes
-    std::uint8_t option_bytes[kMaxOptionBytes];   ///< a copy of them, for to_key(): the caller makes it
     std::uint16_t type = 0;  ///< Ethernet type of what is inside; kTypeBridged: a whole frame
     std::uint32_t vxlan_flags = 0;
     std::uint8_t erspan_version = 0, erspan_direction = 0, erspan_hardware = 0;
     std::uint32_t erspan_index = 0;
     std::uint8_t gtpu_flags = 0, gtpu_type = 0;
     std::uint32_t end = 0;  ///< of the outer IP packet: what follows is padding
+};
+
+struct Received : ReceivedHeaders {
+    std::uint8_t
+        option_bytes[kMaxOptionBytes];  ///< Geneve: a copy of them, for to_key(): the caller makes it
 };
 
 /// A UDP port on which some tunnel port listens.
