@@ -59,11 +59,11 @@ void add_metadata(const FlowKey& from, const TunTable* tun, Match& to) {
 
 /// OFPTMPEF_OTHER, _IMPORTANCE, _LIFETIME.
 constexpr std::uint32_t kAllEvictionReasons = 7;
-/// Instructions goto, write-metadata, write-actions, apply-actions, clear-actions; not meter.
-constexpr std::uint32_t kInstructions = 0x1f;
-/// Standard actions: output, copy-ttl none, push/pop VLAN and MPLS, ttl, set-queue, set-field.
+/// Instructions goto, write-metadata, write-actions, apply-actions, clear-actions, meter.
+constexpr std::uint32_t kInstructions = 0x3f;
+/// Standard actions: output, copy-ttl none, push/pop VLAN and MPLS, ttl, set-queue, group, set-field.
 constexpr std::uint32_t kStandardActions = 1U << 0 | 1U << 15 | 1U << 16 | 1U << 17 | 1U << 18 | 1U << 19 |
-                                           1U << 20 | 1U << 21 | 1U << 23 | 1U << 24 | 1U << 25;
+                                           1U << 20 | 1U << 21 | 1U << 22 | 1U << 23 | 1U << 24 | 1U << 25;
 /// OpenFlow 1.0: output, the ten set and strip actions, enqueue.
 constexpr std::uint32_t kActions10 = 0xfff;
 

@@ -206,6 +206,19 @@ Result<Match> parse_match(std::string_view s, const PortNames* names) {
     return match;
 }
 
+/// A flow is one packet: it has one value a field.
+static Result<void> check_unset(const KeyValue& item, const FlowKey& flow) {
+    if (item.separator == '\0') {
+        if (item.key != "eth" && flow.get(key::kEthType) != 0)
+            return make_error(EINVAL, "Ethernet type set multiple times");
+        return {};
+    }
+    const FieldId id = field_by_name(item.key == "in_port" ? "in_port_oxm" : item.key);
+    if (id == kNoField || is_tun_metadata(field_info(id)) || field_get(field_info(id), flow).is_zero())
+        return {};
+    return make_error(EINVAL, "field {} set multiple times", item.key);
+}
+
 Result<FlowKey> parse_flow(std::string_view s, const PortNames* names, const TunTable* tun) {
     Match match;
     FlowKey unmatchable;
@@ -214,6 +227,7 @@ Result<FlowKey> parse_flow(std::string_view s, const PortNames* names, const Tun
         const auto inner = parse_inner(item, unmatchable);
         if (!inner) return inner.error();
         if (*inner) continue;
+        if (auto ok = check_unset(item, match.value); !ok) return ok.error();
         const auto known = parse_match_item(item, match, names, tun);
         if (!known) return known.error();
         if (!*known) return make_error(EINVAL, "unknown keyword {}", item.key);

@@ -27,7 +27,7 @@ traces() {
         "clone($encap,output:2)" "clone($encap,output:2),output:3" "clone(clone($encap,output:2),output:3),output:2" \
         "clone(decap,$encap,output:2),clone(push_vlan:0x8100,output:3),output:3" \
         "set_field:10.0.0.7->ip_dst,clone($encap,push_vlan:0x8100,set_field:4099->vlan_vid,output:2),output:3" \
-        "$encap,goto_table:1" "$encap,write_actions(output:2)" "$encap,output:CONTROLLER" 'clone(output(port=2,max_len=64)),output:3' \
+        "clone($encap,output:2),goto_table:1" "$encap,goto_table:1" "$encap,write_actions(output:2)" "$encap,output:CONTROLLER" 'clone(output(port=2,max_len=64)),output:3' \
         'encap(ethernet),output:2' 'output:3,encap(ethernet),output:2' 'clone(encap(ethernet)),output:2' 'decap,decap,output:2' \
         'push_vlan:0x8100,decap,output:2' 'push_mpls:0x8847,push_mpls:0x8847,push_mpls:0x8847,push_mpls:0x8847,output:2'; do
         trace OpenFlow13 "$actions"

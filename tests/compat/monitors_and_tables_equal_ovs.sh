@@ -66,6 +66,7 @@ same -O OpenFlow14 mod-table br0 1 nosuchthing
 same -O OpenFlow14 mod-table br0 255 evict
 same -O OpenFlow14 mod-table br0 254 evict
 for version in OpenFlow14 OpenFlow15; do same -O $version dump-table-desc br0; done
+for version in OpenFlow13 OpenFlow14 OpenFlow15; do same -O $version dump-table-features br0; done
 same -O OpenFlow13 mod-table br0 4 name:four
 same -O OpenFlow14 mod-table br0 5 name:five
 for version in OpenFlow10 OpenFlow11 OpenFlow12 OpenFlow13 OpenFlow14 OpenFlow15; do

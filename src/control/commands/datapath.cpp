@@ -162,14 +162,13 @@ Output dpif_show_features(Context& context, const Args& args) {
     if (auto owner = find_bridge(context, args[0]); !owner) return owner.error();
     // What scripts look for to decide whether the datapath can do something.
     return fmt::format(
-        "Masked set action: Yes\nTunnel push pop: No\nUfid: No\nTruncate action: Yes\nClone action: Yes\n"
-        "Sample nesting: 0\nConntrack eventmask: No\nConntrack clear: Yes\nMax dp_hash algorithm: 0\n"
-        "Check pkt length action: No\nConntrack timeout policy: No\nExplicit Drop action: Yes\n"
-        "Optimized Balance TCP mode: No\nConntrack all-zero IP SNAT: Yes\nMPLS Label add: No\n"
-        "Max VLAN headers: {}\nMax MPLS depth: 1\nRecirc: Yes\nCT state: Yes\nCT zone: Yes\nCT mark: Yes\n"
+        "Masked set action: Yes\nTunnel push pop: Yes\nUfid: No\nTruncate action: Yes\nClone action: Yes\n"
+        "Sample nesting: 0\nConntrack eventmask: No\nConntrack clear: Yes\nMax dp_hash algorithm: 1\n"
+        "Check pkt length action: Yes\nConntrack timeout policy: Yes\nExplicit Drop action: Yes\n"
+        "Optimized Balance TCP mode: No\nConntrack all-zero IP SNAT: Yes\nMPLS Label add: Yes\n"
+        "Max VLAN headers: {}\nMax MPLS depth: 3\nRecirc: Yes\nCT state: Yes\nCT zone: Yes\nCT mark: Yes\n"
         "CT label: Yes\nCT state NAT: Yes\nCT orig tuple: Yes\nCT orig tuple for IPv6: Yes\nIPv6 ND "
-        "Extension: "
-        "No\n",
+        "Extension: Yes\n",
         context.target()->datapath().vlan_limit());
 }
 

@@ -228,7 +228,10 @@ void write_half(Writer& out, const TableFeatures::Half& half, std::uint16_t odd,
     const auto put = [&](unsigned type, auto&& write) {
         write_property(out, static_cast<std::uint16_t>(type + odd), write);
     };
-    put(kInstructions, [&] { write_types(out, half.instructions, 1); });
+    // OpenFlow 1.5 has the instruction "meter" (type 6) no more: it is an action there.
+    constexpr std::uint32_t kMeter = 1U << 5;
+    const std::uint32_t instructions = version >= k15 ? half.instructions & ~kMeter : half.instructions;
+    put(kInstructions, [&] { write_types(out, instructions, 1); });
     put(kNextTables, [&] { out.bytes(half.next_tables); });
     put(kWriteActions, [&] { write_types(out, half.write_actions, 0); });
     put(kApplyActions, [&] { write_types(out, half.apply_actions, 0); });
