@@ -94,6 +94,7 @@ void Machine::emit(OfPort number, std::size_t limit) {
     else
         out_.outputs.push_back({c_.bridge, number, p_.bytes, c_.queue, c_.has_queue});
     if (!whole.empty()) p_.bytes = std::move(whole);
+    mirror(number, false);
 }
 
 /// The other bridge gets a copy of the packet with metadata and registers empty; nothing it does comes back.
@@ -376,9 +377,11 @@ bool Machine::operator()(const CloneAction& a) {
     run_list(a.actions);
     run_action_set();  // of the copy; the original's runs again at its end, as in OVS
     const bool exit = c_.exit;
+    auto mirrored = std::move(c_.mirrored);
     p_ = saved_packet;
     c_ = saved;
-    c_.exit = exit;  // in OVS 3.1 an exit inside clone() ends everything
+    c_.mirrored = std::move(mirrored);  // once a packet, whichever copy came first
+    c_.exit = exit;                     // in OVS 3.1 an exit inside clone() ends everything
     return false;
 }
 bool Machine::operator()(const NoteAction&) {

@@ -43,7 +43,10 @@ Execution Machine::run() {
         note(DropReason::kRuntFrame, "shorter than an Ethernet header");
     } else if (port != c_.bridge->ports.end() && !may_receive(port->second)) {
         note(DropReason::kReceiveDisabled, "input port is down or set no-receive");
+    } else if (is_mirror_output(in_port())) {
+        note(DropReason::kMirrorPort, "input port is the output of a mirror");
     } else {
+        mirror(in_port(), true);
         process();
         run_action_set();
     }
@@ -53,6 +56,11 @@ Execution Machine::run() {
 Execution Machine::run_packet_out(const ActionList& actions) {
     out_.trace.push_back({Step::Kind::kBridge, 0, 0, 0, nullptr, c_.bridge->name});
     c_.in_packet_out = true;
+    if (is_mirror_output(in_port())) {
+        note(DropReason::kMirrorPort, "input port is the output of a mirror");
+        return finish(true);
+    }
+    mirror(in_port(), true);
     run_list(actions);
     run_action_set();
     return finish(true);

@@ -53,6 +53,19 @@ struct Port {
     OfPort peer_port{};      ///< ... and the port there
 };
 
+/// A row of the table Mirror.
+struct Mirror {
+    bool select_all = false;
+    std::set<OfPort> src, dst;
+    std::set<std::uint16_t> vlans;  ///< empty: all
+    OfPort output = OfPort::kAny;   ///< kAny: to `vlan`
+    std::uint16_t vlan = 0;
+    std::uint32_t snaplen = 0;  ///< 0: whole packets
+    // Updated by execute().
+    std::uint64_t packets = 0, bytes = 0;
+    friend bool operator==(const Mirror&, const Mirror&) = default;
+};
+
 struct Rule {
     std::uint8_t table = 0;
     std::int32_t priority = 32768;
@@ -107,6 +120,7 @@ struct Bridge {
     FragmentMode fragments = FragmentMode::kNormal;
     std::map<std::uint32_t, Group> groups;
     std::map<std::uint32_t, Meter> meters;
+    std::vector<Mirror> mirrors;
     std::uint64_t now_ms = 0;                  ///< the clock of meters and connections
     std::shared_ptr<Connections> connections;  ///< of ct; made when needed, shared by bridges of a switch
     std::map<FdbKey, OfPort> fdb;              ///< learned by NORMAL, changed by execute()

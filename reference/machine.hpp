@@ -37,6 +37,7 @@ class Machine {
         bool in_packet_out = false;
         std::uint32_t queue = 0;
         bool has_queue = false;
+        std::set<std::size_t> mirrored;  ///< mirrors whose destination has had the packet
         Tracked tracked;
     };
     FlowKey& key() { return p_.at.key; }
@@ -142,9 +143,13 @@ class Machine {
     bool remember(Rule rule, std::uint32_t limit);
     void apply_learned();
 
-    // NORMAL (normal.cpp).
+    // NORMAL and mirrors (normal.cpp).
     void normal();
-    void normal_output(const Port& out_port, OfPort number, const FlowKey& internal);
+    void mirror(OfPort at, bool received);
+    void mirror_to(const Mirror& mirror, std::uint16_t vlan, const FlowKey& internal);
+    bool is_mirror_output(OfPort port) const;
+    void normal_output(const Port& out_port, OfPort number, const FlowKey& internal,
+                       std::size_t limit = ~std::size_t{0});
 
     WorkPacket p_;
     Context c_;

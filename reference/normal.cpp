@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The NORMAL port: a learning bridge with VLANs (vswitchd.conf.db(5), table Port: vlan_mode).
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "reference/machine.hpp"
@@ -120,12 +122,12 @@ void put_tags(FlowKey& k, const Tags& tags, PriorityTags priority_tags) {
 
 }  // namespace
 
-void Machine::normal_output(const Port& out_port, OfPort number, const FlowKey& internal) {
+void Machine::normal_output(const Port& out_port, OfPort number, const FlowKey& internal, std::size_t limit) {
     const WorkPacket saved = p_;
     FlowKey wanted = key();
     put_tags(wanted, outward(out_port, tags_of(internal)), out_port.priority_tags);
     set_key(wanted);
-    emit(number);
+    emit(number, limit);
     p_ = saved;
 }
 
@@ -141,6 +143,10 @@ void Machine::normal() {
         return;
     }
     const Port& in = anonymous ? kAnonymous : it->second;
+    if (is_mirror_output(from)) {
+        note(DropReason::kMirrorPort, "NORMAL: the input port is the output of a mirror");
+        return;
+    }
     const bool half_tag = wire::vlan::is_tpid(static_cast<std::uint16_t>(key().get(key::kEthType))) &&
                           (key().get(key::kVlanTci) & kVlanPresent) == 0;
     const Tags received = tags_of(key());
@@ -172,6 +178,8 @@ void Machine::normal() {
             note(DropReason::kNormalSamePort, "NORMAL: destination is on the input port");
         else if (out == bridge.ports.end())
             note(DropReason::kBadPort, "NORMAL: learned port is gone");
+        else if (is_mirror_output(out->first))
+            note(DropReason::kMirrorPort, "NORMAL: learned port is the output of a mirror");
         else if (in.is_protected && out->second.is_protected)
             note(DropReason::kPortDown, "NORMAL: both ports are protected");
         else
@@ -179,9 +187,64 @@ void Machine::normal() {
         return;
     }
     for (const auto& [number, port] : bridge.ports) {
-        if (number == from || port.no_flood || !carries(port, inside)) continue;
+        if (number == from || port.no_flood || is_mirror_output(number) || !carries(port, inside)) continue;
         if (in.is_protected && port.is_protected) continue;
         normal_output(port, number, internal);
+    }
+}
+
+bool Machine::is_mirror_output(OfPort port) const {
+    const auto& mirrors = c_.bridge->mirrors;
+    return std::any_of(mirrors.begin(), mirrors.end(), [&](const Mirror& m) { return m.output == port; }) &&
+           c_.bridge->ports.count(port) != 0;
+}
+
+/// The packet as it is now came in by a port, or has just been sent by it.
+void Machine::mirror(OfPort at, bool received) {
+    Bridge& bridge = *c_.bridge;
+    const auto port = bridge.ports.find(at);
+    if (port == bridge.ports.end() || port->second.peer != nullptr || bridge.mirrors.empty()) return;
+    // Without an outer tag there is no inner one, whatever NORMAL left in the key.
+    const Tags on_wire = (key().get(key::kVlanTci) & kVlanPresent) != 0 ? tags_of(key()) : Tags{};
+    if (!input_allowed(port->second, on_wire.tag[0].vid)) return;
+    const Tags inside = inward(port->second, on_wire);
+    for (std::size_t n = 0; n < bridge.mirrors.size(); ++n) {
+        Mirror& mirror = bridge.mirrors[n];
+        const std::uint16_t vlan = inside.tag[0].vid;
+        if (!mirror.select_all && (received ? mirror.src : mirror.dst).count(at) == 0) continue;
+        if (c_.mirrored.count(n) != 0 || (!mirror.vlans.empty() && mirror.vlans.count(vlan) == 0)) continue;
+        for (std::size_t other = 0; other < bridge.mirrors.size(); ++other) {
+            const Mirror& twin = bridge.mirrors[other];
+            const bool same =
+                twin.output == mirror.output && (mirror.output != OfPort::kAny || twin.vlan == mirror.vlan);
+            if (same) c_.mirrored.insert(other);
+        }
+        ++mirror.packets;
+        mirror.bytes += p_.received_bytes;
+        FlowKey internal;
+        put_tags(internal, inside, PriorityTags::kIfNonzero);
+        mirror_to(mirror, vlan, internal);
+    }
+}
+
+void Machine::mirror_to(const Mirror& mirror, std::uint16_t vlan, const FlowKey& internal) {
+    const Bridge& bridge = *c_.bridge;
+    const auto send = [&](OfPort number, const Port& port, const FlowKey& as) {
+        if (mirror.snaplen != 0 && port.peer != nullptr) return;  // no way to cut what crosses
+        normal_output(port, number, as, mirror.snaplen != 0 ? mirror.snaplen : ~std::size_t{0});
+    };
+    if (mirror.output != OfPort::kAny) {
+        const auto out = bridge.ports.find(mirror.output);
+        if (out != bridge.ports.end()) send(out->first, out->second, internal);
+        return;
+    }
+    if (vlan == mirror.vlan || wire::eth::is_bridge_reserved(key().get(key::kEthDst))) return;
+    Tags moved = tags_of(internal);
+    moved.tag[0].vid = mirror.vlan;
+    FlowKey in_vlan;
+    put_tags(in_vlan, moved, PriorityTags::kIfNonzero);
+    for (const auto& [number, port] : bridge.ports) {
+        if (!is_mirror_output(number) && carries(port, moved)) send(number, port, in_vlan);
     }
 }
 

@@ -54,7 +54,8 @@ Bridge::Bridge(pipeline::Datapath& datapath, BridgeSettings settings)
       settings_(std::move(settings)),
       program_(std::make_unique<pipeline::Program>(datapath)),
       fdb_(std::make_unique<pipeline::Fdb>(datapath.rcu())),
-      flows_(std::make_unique<FlowTables>(datapath, *program_)) {
+      flows_(std::make_unique<FlowTables>(datapath, *program_)),
+      mirrors_(datapath) {
     program_->set_tun_table(&tlv_table_.table());
     std::random_device random;
     for (auto& byte : identity_)
@@ -282,11 +283,22 @@ std::optional<PortStatistics> Bridge::statistics(OfPort number) const {
 
 // ---- Towards the datapath ----------------------------------------------------------------------------
 
+/// The names that go with entries(), which are in the order of ports_.
+std::vector<Mirrors::NamedPort> Bridge::named(std::vector<pipeline::PortEntry>& entries) const {
+    std::vector<Mirrors::NamedPort> named;
+    if (mirrors_.empty()) return named;
+    auto entry = entries.begin();
+    for (const auto& [number, port] : ports_)
+        named.push_back({&port.name, &*entry++});
+    return named;
+}
+
 std::vector<pipeline::PortEntry> Bridge::entries() const {
     std::vector<pipeline::PortEntry> all;
     all.reserve(ports_.size());
     for (const auto& [number, port] : ports_)
         all.push_back(port.entry);
+    mirrors_.resolve(named(all));
     return all;
 }
 
@@ -304,6 +316,10 @@ pipeline::BridgeEntry Bridge::entry() const {
     entry.flood_vlans = settings_.flood_vlans;
     entry.geneve_options = geneve_options_;
     entry.miss_send_len = miss_send_len_;
+    if (!mirrors_.empty()) {
+        auto ports = entries();
+        entry.mirrors = mirrors_.resolve(named(ports));
+    }
     return entry;
 }
 

@@ -28,6 +28,7 @@
 
 #include "base/result.hpp"
 #include "base/types.hpp"
+#include "bridge/mirrors.hpp"
 #include "bridge/port_numbers.hpp"
 #include "bridge/tlv_table.hpp"
 #include "pipeline/datapath.hpp"
@@ -167,6 +168,8 @@ class Bridge {
     bool set_tunnel(OfPort number, std::shared_ptr<const tunnel::Config> config);
     /// Changes what workers get in any other way.
     bool edit_entry(OfPort number, const std::function<void(pipeline::PortEntry&)>& edit);
+    Mirrors& mirrors() { return mirrors_; }
+    const Mirrors& mirrors() const { return mirrors_; }
     /// Reads state() of all ports; tells listeners of those that changed. True: entries() changed, set the
     /// topology. Call about twice a second, or when a device reports something.
     bool refresh_ports();
@@ -180,7 +183,7 @@ class Bridge {
     const std::map<OfPort, BridgePort>& ports() const { return ports_; }
     std::optional<PortStatistics> statistics(OfPort number) const;
 
-    // For Datapath::set_topology().
+    // For Datapath::set_topology(), together.
     std::vector<pipeline::PortEntry> entries() const;
     pipeline::BridgeEntry entry() const;
     /// Called when OpenFlow changed something that entries() or entry() show.
@@ -230,6 +233,7 @@ class Bridge {
   private:
     void notify(PortEvent event, const BridgePort& port);
     bool refresh(BridgePort& port);
+    std::vector<Mirrors::NamedPort> named(std::vector<pipeline::PortEntry>& entries) const;
     static void apply_config(BridgePort& port);
     Result<Packet*> make_packet(std::string_view purpose, OfPort in_port,
                                 std::span<const std::uint8_t> bytes);
@@ -242,6 +246,7 @@ class Bridge {
     std::array<std::uint8_t, 16> identity_;
     PortNumbers numbers_;
     std::map<OfPort, BridgePort> ports_;
+    Mirrors mirrors_;
     TlvTable tlv_table_;
     pipeline::FragmentMode fragments_ = pipeline::FragmentMode::kNormal;
     bool miss_to_controller_ = false;

@@ -219,6 +219,7 @@ of::Bytes make_continuation(const bridge::Bridge& bridge, const pipeline::Paused
         out.frames.push_back({frame.table, frame.cookie, frame.actions});
     out.action_set = paused.action_set;
     out.stack = paused.stack;
+    out.mirrors = paused.mirrored;
     return of::encode_continuation(out, version, bridge.flows().tun_table());
 }
 
@@ -245,6 +246,7 @@ std::optional<OfError> resume_packet(bridge::Bridge& bridge, const of::PacketIn&
     if (auto refusal = check(continuation->action_set, 0)) return refusal;
     paused.action_set = std::move(continuation->action_set);
     paused.stack = std::move(continuation->stack);
+    paused.mirrored = continuation->mirrors;
     paused.metadata = packet_in.metadata.value;
     if (packet_in.metadata.mask.get(key::kInPort) == 0)
         paused.metadata.set(key::kInPort, to_int(OfPort::kAny));

@@ -45,6 +45,9 @@ OvsdbSession::Options database_options(const Reconciler::Options& options) {
         {"target", "type", "max_backoff", "inactivity_probe", "connection_mode", "enable_async_messages",
          "controller_rate_limit", "controller_burst_limit", "other_config"},
         {"is_connected", "role", "status"}};
+    db.tables["Mirror"] = {{"name", "select_all", "select_src_port", "select_dst_port", "select_vlan",
+                            "output_port", "output_vlan", "snaplen"},
+                           {"statistics"}};
     db.tables["Flow_Table"] = {{"name", "flow_limit", "overflow_policy", "groups", "prefixes"}, {}};
     db.tables["SSL"] = {{"private_key", "certificate", "ca_cert", "bootstrap_ca_cert"}, {}};
     db.tables["Datapath"] = {{"ct_zones"}, {"capabilities"}};

@@ -172,7 +172,7 @@ void read_port(const TableLookup& tables, const Row& row, const std::string& bri
 }
 
 void report_bridge_features(const Row& row, Notices& notices) {
-    for (const char* column : {"mirrors", "netflow", "sflow", "ipfix", "auto_attach"}) {
+    for (const char* column : {"netflow", "sflow", "ipfix", "auto_attach"}) {
         if (!row[column].empty()) notices.no_effect(fmt::format("Bridge {}", column));
     }
     for (const char* column : {"stp_enable", "rstp_enable", "mcast_snooping_enable"}) {
@@ -233,6 +233,55 @@ void read_flow_tables(const TableLookup& tables, const Row& row, BridgeConfig& c
         config.tables[static_cast<std::uint8_t>(number)] =
             read_flow_table(*table, config.settings.name, notices);
     }
+}
+
+/// Names of the interfaces that stand for the ports of a column.
+std::vector<std::string> read_port_names(const TableLookup& tables, const ovsdb::Datum& ports) {
+    std::vector<std::string> names;
+    for (const Uuid& id : ports.as_uuids()) {
+        const Row* port = find(tables, "Port", id);
+        if (!port) continue;
+        std::vector<std::string> interfaces;
+        for (const Uuid& member : (*port)["interfaces"].as_uuids()) {
+            if (const Row* interface = find(tables, "Interface", member))
+                interfaces.push_back((*interface)["name"].as_string());
+        }
+        if (!interfaces.empty()) names.push_back(*std::min_element(interfaces.begin(), interfaces.end()));
+    }
+    return names;
+}
+
+void read_mirrors(const TableLookup& tables, const Row& row, BridgeConfig& config, Notices& notices) {
+    for (const Uuid& id : row["mirrors"].as_uuids()) {
+        const Row* mirror = find(tables, "Mirror", id);
+        if (!mirror) continue;
+        bridge::MirrorSettings settings;
+        settings.id = id.to_string();
+        settings.name = (*mirror)["name"].as_string();
+        settings.select_all = (*mirror)["select_all"].as_boolean();
+        settings.src = read_port_names(tables, (*mirror)["select_src_port"]);
+        settings.dst = read_port_names(tables, (*mirror)["select_dst_port"]);
+        settings.vlans = read_vlan_set((*mirror)["select_vlan"]);
+        const auto output = read_port_names(tables, (*mirror)["output_port"]);
+        if (!output.empty()) settings.output = output.front();
+        settings.vlan = static_cast<std::uint16_t>((*mirror)["output_vlan"].as_integer());
+        settings.snaplen = static_cast<std::uint32_t>((*mirror)["snaplen"].as_integer());
+        const auto complain = [&](const char* what) {
+            notices.once("mirror " + settings.id + what,
+                         fmt::format("bridge {}: mirror {} {}", config.settings.name, settings.name, what));
+        };
+        if (settings.output.empty() && settings.vlan == 0) {
+            complain("does not specify output; ignoring");
+            continue;
+        }
+        if (!settings.output.empty() && settings.vlan != 0) {
+            complain("specifies both output port and output vlan; ignoring output vlan");
+            settings.vlan = 0;
+        }
+        config.mirrors.push_back(std::move(settings));
+    }
+    std::sort(config.mirrors.begin(), config.mirrors.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
 }
 
 BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::string& rundir,
@@ -297,6 +346,7 @@ BridgeConfig read_bridge(const TableLookup& tables, const Row& row, const std::s
     }
     read_openflow(tables, row, rundir, config, notices);
     read_flow_tables(tables, row, config, notices);
+    read_mirrors(tables, row, config, notices);
     return config;
 }
 

@@ -196,6 +196,17 @@ void StatusWriter::write_statistics() {
         database_.set("Interface", id, "statistics",
                       Datum::integer_map(statistics_columns(statistics->counters, patch)));
     }
+    for (const auto& [id, row] : database_.table("Bridge")) {
+        const SwitchBridge* owner = switch_.find_bridge(row["name"].as_string());
+        if (!owner) continue;
+        for (const ovsdb::Uuid& mirror : row["mirrors"].as_uuids()) {
+            const auto stats = owner->bridge->mirrors().statistics(mirror.to_string());
+            database_.set("Mirror", mirror, "statistics",
+                          stats ? Datum::integer_map({{"tx_packets", to_signed(stats->packets)},
+                                                      {"tx_bytes", to_signed(stats->bytes)}})
+                                : Datum::empty_map());
+        }
+    }
     write_system_statistics();
 }
 

@@ -127,6 +127,7 @@ void Switch::apply_now() {
         follow_mtu(*owner);
     sync_patches();
     for (auto& [name, owner] : bridges_) {
+        owner->bridge->mirrors().set(owner->config.mirrors);
         sync_identity(*owner);
         sync_openflow(*owner);
     }

@@ -42,6 +42,7 @@ struct BridgeConfig {
     unsigned mac_table_size = pipeline::Fdb::kDefaultMaxEntries;
     unsigned mac_aging_seconds = pipeline::Fdb::kDefaultIdleSeconds;
     std::vector<InterfaceConfig> interfaces;
+    std::vector<bridge::MirrorSettings> mirrors;
     std::map<std::uint8_t, bridge::TableSettings> tables;  ///< Bridge:flow_tables
 };
 

@@ -44,6 +44,7 @@ namespace sluice {
     X(kTunnelEcn, "tunnel_ecn", "tunnel: marked as congested, but not capable of it (RFC 6040)")     \
     X(kNoTunnel, "no_tunnel", "tunnel: for no tunnel port of this switch")                           \
     X(kNatExhausted, "nat_exhausted", "nat: no free address and port is left for the connection")    \
+    X(kMirrorPort, "mirror_port", "received on, or learned to be behind, the output of a mirror")    \
     X(kUnsupported, "unsupported", "action not available in this version")
 
 enum class DropReason : std::uint8_t {

@@ -588,6 +588,7 @@ Group Executor::Impl::copy_into(PacketSet& set, const Group& group, Path& path, 
         copies.ct[to] = set.ct[i];
         copies.bare |= (set.bare >> i & 1) << to;
         copies.retyped |= (set.retyped >> i & 1) << to;
+        copies.mirrored[to] = set.mirrored[i];
         copies.reason[to] = DropReason::kActionDrop;
         copies.key[to] = set.key[i];
         for (unsigned n = 0; n < set.stack_size[i]; ++n)
@@ -620,6 +621,7 @@ void Executor::Impl::run_clone_end(PacketSet& set, PacketSet& copies, Path& path
     finish(copies, path);
     for (unsigned n = 0; n < copies.count; ++n) {
         const std::uint32_t bit = 1U << copies.origin[n];
+        set.mirrored[copies.origin[n]] = copies.mirrored[n];
         if (copies.failed >> n & 1) {
             set.failed |= bit;
             set.done |= bit;

@@ -21,6 +21,7 @@ PausedPacket to_value(const PuntRecord& punt, const PauseRecord& record) {
     paused.bridge = punt.bridge;
     paused.metadata = punt.key;
     paused.queue = record.queue;
+    paused.mirrored = record.mirrored;
     paused.stack.assign(record.stack, record.stack + record.stack_size);
     for (unsigned n = 0; n < record.frame_count; ++n) {
         const PauseRecord::Frame& frame = record.frame[n];
@@ -111,6 +112,7 @@ void Datapath::set_topology(std::vector<PortEntry> ports, std::vector<BridgeEntr
         if (next->bridges.size() <= bridge.index) next->bridges.resize(bridge.index + 1);
         auto entry = std::make_unique<Topology::Bridge>();
         static_cast<BridgeEntry&>(*entry) = bridge;
+        entry->has_mirrors = !bridge.mirrors.empty();
         next->bridges[bridge.index] = std::move(entry);
     }
     for (const auto& port : ports) {

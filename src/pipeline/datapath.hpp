@@ -58,7 +58,21 @@ struct PortEntry {
     bool underlay = false;      ///< of no bridge: carries tunnel packets of an interface that is no port
     /// Packets that leave here simply go to the device.
     bool is_device() const noexcept { return port != nullptr && !ends_tunnels; }
+    bool mirror_out = false;       ///< reserved for what mirrors send
+    std::uint32_t mirror_src = 0;  ///< bit n: BridgeEntry::mirrors[n] wants what comes in here
+    std::uint32_t mirror_dst = 0;  ///< bit n: ... what leaves here
 };
+
+/// A mirror of a bridge; ports say which of them they belong to.
+struct MirrorEntry {
+    PortIndex output = PortIndex::kNone;             ///< kNone: to `vlan`
+    std::uint16_t vlan = 0;                          ///< output_vlan
+    std::uint32_t snaplen = 0;                       ///< bytes; 0: whole packets
+    std::shared_ptr<const std::bitset<4096>> vlans;  ///< select_vlan; null: all
+    std::uint32_t same_output = 0;                   ///< bit n: mirror n goes the same way; its own is set
+    StatsSlot stats;
+};
+inline constexpr unsigned kMaxMirrors = 32;  ///< of a bridge, as in OVS
 
 enum class FragmentMode : std::uint8_t { kNormal, kDrop, kNxMatch };
 
@@ -83,6 +97,7 @@ struct BridgeEntry {
     unsigned miss_send_len = 128;
     std::shared_ptr<const OnMissOfTables> on_miss;                ///< null: kDefault everywhere
     std::shared_ptr<const tunnel::GeneveOptions> geneve_options;  ///< null: none is mapped
+    std::vector<MirrorEntry> mirrors;                             ///< at most kMaxMirrors
 };
 
 /// Immutable snapshot.
@@ -92,7 +107,8 @@ struct Topology {
     struct Bridge : BridgeEntry {
         std::vector<PortIndex> by_ofport;  ///< ofport < kMaxOfPorts
         PortIndex local = PortIndex::kNone;
-        bool plain = true;  ///< NORMAL has neither VLAN settings nor protected ports to heed
+        bool has_mirrors = false;  ///< every packet has to walk
+        bool plain = true;         ///< NORMAL has neither VLAN settings nor protected ports to heed
         PortIndex find(OfPort port) const noexcept {
             if (to_int(port) < by_ofport.size()) return by_ofport[to_int(port)];
             return port == OfPort::kLocal ? local : PortIndex::kNone;

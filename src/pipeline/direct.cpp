@@ -28,7 +28,8 @@ void count_rule(RuleCounter& counter, std::uint64_t packets, std::uint64_t bytes
 }  // namespace
 
 const Rule* Executor::Impl::direct_rule(const Topology::Bridge& bridge, const PortEntry& ingress) noexcept {
-    if (trace || !learned.empty() || ingress.no_receive_stp || bridge.fragments == FragmentMode::kDrop)
+    if (trace || bridge.has_mirrors || !learned.empty() || ingress.no_receive_stp ||
+        bridge.fragments == FragmentMode::kDrop)
         return nullptr;
     const classify::Table* table = bridge.program->table(0);
     if (!table) return nullptr;

@@ -231,6 +231,10 @@ struct Executor::Impl {
     void output_one(PacketSet& set, unsigned i, const Path& path, PortIndex port, TagPair tags = kKeepTags,
                     std::uint32_t length = 0) noexcept;
     void enqueue_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept;
+    // mirror.cpp: the first for all that enters a bridge with mirrors; `tags`: as they are at port `at`
+    void mirror_received(PacketSet& set, const Group& group, Path& path) noexcept;
+    void mirror(PacketSet& set, unsigned i, const Path& path, const PortEntry& at, std::uint32_t mirrors,
+                TagPair tags) noexcept;
     PuntRecord* new_punt(PacketSet& set, unsigned i, const Path& path) noexcept;
     void push_punt(PacketSet& set, unsigned i) noexcept;
     void flood(PacketSet& set, const Group& group, Path& path, bool all) noexcept;

@@ -131,18 +131,20 @@ void Executor::Impl::output_one(PacketSet& set, unsigned i, const Path& path, Po
                 emit({copy, port, tags_of(set.key[i]), tags, length, set.queue[i], outer}, path.crossings);
             }
         }
-        return;
+    } else {
+        if (recording == &set) {
+            journals[i].add_output(port, outer == 0 ? std::uint16_t{0} : outer_pattern[outer]);
+            journals[i].bad |= tags != kKeepTags || length != 0 || (outer != 0 && journals[i].outer == 0);
+        }
+        if (set.pending[i] != PortIndex::kNone) emit_copy(set, i);
+        set.pending[i] = port;
+        set.pending_tags[i] = tags;
+        set.pending_length[i] = length;
+        set.pending_queue[i] = set.queue[i];
+        set.pending_outer[i] = outer;
     }
-    if (recording == &set) {
-        journals[i].add_output(port, outer == 0 ? std::uint16_t{0} : outer_pattern[outer]);
-        journals[i].bad |= tags != kKeepTags || length != 0 || (outer != 0 && journals[i].outer == 0);
-    }
-    if (set.pending[i] != PortIndex::kNone) emit_copy(set, i);
-    set.pending[i] = port;
-    set.pending_tags[i] = tags;
-    set.pending_length[i] = length;
-    set.pending_queue[i] = set.queue[i];
-    set.pending_outer[i] = outer;
+    if (__builtin_expect(entry.mirror_dst != 0, 0) && entry.patch_peer == PortIndex::kNone)
+        mirror(set, i, path, entry, entry.mirror_dst, tags == kKeepTags ? tags_of(set.key[i]) : tags);
 }
 
 void Executor::Impl::enqueue_op(PacketSet& set, const Group& group, Path& path, const Op& op) noexcept {

@@ -59,6 +59,7 @@ struct PacketSet {
     std::uint64_t pause_cookie[kMaxBurst];
     std::uint8_t tags[kMaxBurst];           ///< VLAN tags in front of `next` that were parsed or pushed
     bool routing[kMaxBurst];                ///< IPv6 segments left: the address is not in the checksum
+    std::uint32_t mirrored[kMaxBurst];      ///< mirrors that have had it; valid if the bridge has any
     DropReason reason[kMaxBurst];           ///< why, if it ends without output
     std::uint64_t hidden_ports[kMaxBurst];  ///< of fragments, during a lookup
     FlowKey key[kMaxBurst];

@@ -78,6 +78,7 @@ void Executor::Impl::punt_paused(PacketSet& set, Path& path) noexcept {
         for (unsigned n = 0; n < set.stack_size[i]; ++n)
             pause_record->stack[n] = set.stack[i][n];
         pause_record->queue = set.queue[i];
+        pause_record->mirrored = path.bridge->has_mirrors ? set.mirrored[i] : 0;
         pauses.push();
         const auto& action = std::get<ControllerAction>(set.pause_op[i]->source->kind);
         record->reason = action.reason;
@@ -147,6 +148,7 @@ void Executor::Impl::run_resumed(const PausedPacket& paused,
         Path path;
         const Group group = enter_alone(set, bridge, in_port, &paused.metadata, path);
         set.queue[0] = paused.queue;
+        set.mirrored[0] = paused.mirrored;
         if (type != 0) {
             set.bare = set.retyped = 1;
             set.key[0].set(key::kPacketType, type);

@@ -36,6 +36,7 @@ struct PausedPacket {
     std::vector<U128> stack;          ///< bottom first
     FlowKey metadata;                 ///< in_port, registers, metadata, tunnel and conntrack fields
     std::uint32_t queue = kNoQueue;   ///< of set_queue
+    std::uint32_t mirrored = 0;       ///< bit n: mirror n of the bridge has had it
 };
 
 /// The same as workers write it down: fixed size, pointers into rules. writer: worker; reader: control.
@@ -50,6 +51,7 @@ struct PauseRecord {
     std::uint16_t set_count = 0;
     std::uint8_t stack_size = 0;
     std::uint32_t queue = kNoQueue;
+    std::uint32_t mirrored = 0;
     Frame frame[kMaxPauseFrames];
     const ActionProgram* action_set[kMaxSetWrites];  ///< oldest write first
     U128 stack[kMaxStackDepth];

@@ -94,7 +94,7 @@ void Executor::Impl::note_set(unsigned i, const Op& op, U128 value, U128 mask) n
 
 FlowCache* Executor::Impl::cache_of(const Topology::Bridge& bridge) noexcept {
     // Flows that are still on their way to the tables are not in any verdict.
-    if (cache_entries == 0 || trace || !learned.empty()) return nullptr;
+    if (cache_entries == 0 || trace || bridge.has_mirrors || !learned.empty()) return nullptr;
     FlowCache* cache = caches[bridge.index].load(std::memory_order_relaxed);
     if (!cache) {
         if (!bridge.program->key_shape().reads_headers) return nullptr;

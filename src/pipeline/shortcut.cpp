@@ -49,8 +49,9 @@ void Executor::Impl::offer_shortcut(const PortEntry& ingress, const ShortcutEnd&
     if (!ingress.up || ingress.no_receive || ingress.bridge >= topology->bridges.size()) return;
     const Topology::Bridge* bridge = topology->bridges[ingress.bridge].get();
     ShortcutRecord& offer = shortcut.offer;
-    if (!bridge || !make_shortcut_key(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len,
-                                      packet->pkt_len, end.in_ifindex(), offer.key))
+    if (!bridge || bridge->has_mirrors ||
+        !make_shortcut_key(rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len, packet->pkt_len,
+                           end.in_ifindex(), offer.key))
         return;
     const std::uint64_t hash =
         hash_bytes(process_hash_key(), &offer.key, sizeof offer.key) + shortcut.generation;

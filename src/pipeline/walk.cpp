@@ -141,6 +141,11 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
         }
         return;
     }
+    if (__builtin_expect(ingress->mirror_out, 0) && ingress->patch_peer == PortIndex::kNone) {
+        for (unsigned i = 0; i < count; ++i)
+            drop(packets[i], DropReason::kMirrorPort);
+        return;
+    }
     count = run_direct(*bridge, *ingress, packets, count, crossed);
     if (count == 0) return;
     if (__builtin_expect(bridge->program->learns(), 0) && count > 1) {
@@ -182,6 +187,7 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             }
         }
         if (ingress->no_receive_stp) refuse_stp(set, group, path);
+        if (bridge->has_mirrors) mirror_received(set, group, path);
         if (cache) {
             if (set.done != 0) remove_done(set, group);
             run_cached(*cache, set, group, path);
@@ -556,10 +562,18 @@ void Executor::Impl::run_one(const Topology::Bridge& bridge, OfPort in_port, Pac
         const Group group = enter_alone(set, bridge, in_port, metadata, path);
         set.key[0].set(key::kActsetOutput, kActsetUnset);  // whatever the metadata say
         if (trace) trace->enter_bridge(bridge.index, set.key[0], 0);
-        if (actions) {
+        const bool reserved = path.ingress && path.ingress->mirror_out;
+        const bool refused = path.ingress && path.ingress->no_receive && !actions;
+        if (bridge.has_mirrors && !reserved && !refused) mirror_received(set, group, path);
+        if (reserved) {
+            set.reason[0] = DropReason::kMirrorPort;
+            if (trace)
+                trace->note("dropping packet received on port, which is reserved exclusively for mirroring",
+                            0);
+        } else if (actions) {
             path.in_packet_out = true;
             execute(set, group, path, *actions);
-        } else if (path.ingress && path.ingress->no_receive) {
+        } else if (refused) {
             set.reason[0] = DropReason::kReceiveDisabled;
         } else {
             run_table(set, group, path, 0, Entry::kFirst);

@@ -60,6 +60,24 @@ std::vector<RuleChange> random_changes(Random& random, std::vector<FlowSpec>& fl
     return changes;
 }
 
+/// To a port that gets other packets as well, to one reserved by it, to a VLAN; overlapping or not.
+reference::Mirror random_mirror(Random& random, std::uint32_t ports) {
+    reference::Mirror mirror;
+    mirror.select_all = random.one_in(3);
+    for (std::uint32_t n = 1; n <= ports; ++n) {
+        if (random.one_in(3)) mirror.src.insert(OfPort{n});
+        if (random.one_in(3)) mirror.dst.insert(OfPort{n});
+    }
+    for (std::uint16_t vlan = 0; vlan < 3; ++vlan)
+        if (random.one_in(4)) mirror.vlans.insert(vlan);
+    if (random.one_in(3))
+        mirror.vlan = static_cast<std::uint16_t>(1 + random.below(3));
+    else
+        mirror.output = OfPort{1 + random.below(ports)};
+    if (random.one_in(4)) mirror.snaplen = 14 + random.below(60);
+    return mirror;
+}
+
 /// One bridge; every rule has a priority of its own, because which of two overlapping rules of equal
 /// priority wins is undefined.
 TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
@@ -92,6 +110,8 @@ TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
         bridge.settings.groups[id] = random_group(random, options.random, id);
     for (std::uint32_t id = 1; id <= options.random.meters; ++id)
         bridge.settings.meters[id] = random_meter(random);
+    for (std::uint32_t n = options.mirrors ? 1 + random.below(3) : 0; n > 0; --n)
+        bridge.settings.mirrors.push_back(random_mirror(random, options.random.ports));
     // Conjunctive rules work together by having one priority.
     std::vector<FlowSpec> kept;
     for (FlowSpec& flow : bridge.flows) {
@@ -100,6 +120,19 @@ TargetBridge random_bridge(Random& random, const DifferentialOptions& options) {
     }
     bridge.flows = std::move(kept);
     return bridge;
+}
+
+std::string describe(const reference::Mirror& mirror) {
+    std::string text = fmt::format("    mirror to port {} vlan {} snaplen {}{}",
+                                   static_cast<std::int32_t>(to_int(mirror.output)), mirror.vlan,
+                                   mirror.snaplen, mirror.select_all ? " all" : "");
+    for (const OfPort port : mirror.src)
+        text += fmt::format(" src {}", to_int(port));
+    for (const OfPort port : mirror.dst)
+        text += fmt::format(" dst {}", to_int(port));
+    for (const auto vlan : mirror.vlans)
+        text += fmt::format(" vlan {}", vlan);
+    return text + "\n";
 }
 
 std::string describe(const Verdict& verdict) {
@@ -201,6 +234,8 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
             for (const auto& [table, miss] : bridge.settings.table_misses)
                 flows += fmt::format("    table {}: miss {}\n", table, static_cast<int>(miss));
             flows += describe_groups(bridge.settings.groups);
+            for (const auto& mirror : bridge.settings.mirrors)
+                flows += describe(mirror);
             ADD_FAILURE() << fmt::format("seed {} program {} frame {}: in_port {} {}\n", options.seed,
                                          program, n, to_int(in_port), wire::hex_of(frame))
                           << "  reference:\n"
@@ -209,6 +244,7 @@ void run_differential(DiffTarget& target, DifferentialOptions options) {
                           << flows;
             if (++failures >= options.failures) break;
         }
+        EXPECT_TRUE(reference.mirror_counts("br0") == target.mirror_counts("br0")) << "program " << program;
         compare_counts(reference, target, groups, options.random.meters,
                        fmt::format("seed {} program {}", options.seed, program));
     }

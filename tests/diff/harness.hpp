@@ -29,6 +29,7 @@ struct DifferentialOptions {
     unsigned failures = 3;       ///< stop after so many
     bool compare_drops = true;   ///< reasons too, not only whether
     bool table_misses = false;   ///< some tables go on, drop or ask the controller when nothing matches
+    bool mirrors = false;        ///< up to three mirrors
     bool change_groups = false;  ///< groups are replaced and deleted between frames
     unsigned burst = 1;          ///< frames that arrive together; of some, the order across flows is open
     unsigned change_one_in = 0;  ///< rules change before one in so many bursts; 0: never

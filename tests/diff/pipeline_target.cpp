@@ -115,6 +115,31 @@ Result<void> PipelineTarget::add_rules(BridgeState& bridge, const std::vector<Fl
     return {};
 }
 
+void PipelineTarget::add_mirrors(const reference::Bridge& from, const BridgeState& bridge,
+                                 pipeline::BridgeEntry& entry, std::vector<pipeline::PortEntry>& ports) {
+    for (std::size_t n = 0; n < from.mirrors.size(); ++n) {
+        const reference::Mirror& mirror = from.mirrors[n];
+        pipeline::MirrorEntry& to = entry.mirrors.emplace_back();
+        const auto output = bridge.ports.find(mirror.output);
+        if (output != bridge.ports.end()) to.output = output->second;
+        to.vlan = mirror.vlan;
+        to.snaplen = mirror.snaplen;
+        to.vlans = bits_of(mirror.vlans);
+        to.stats = datapath_->allocate_stats();
+        for (std::size_t other = 0; other < from.mirrors.size(); ++other) {
+            const reference::Mirror& twin = from.mirrors[other];
+            if (twin.output == mirror.output && (mirror.output != OfPort::kAny || twin.vlan == mirror.vlan))
+                to.same_output |= 1U << other;
+        }
+        for (auto& port : ports) {
+            if (port.bridge != entry.index) continue;
+            if (mirror.select_all || mirror.src.count(port.ofport) != 0) port.mirror_src |= 1U << n;
+            if (mirror.select_all || mirror.dst.count(port.ofport) != 0) port.mirror_dst |= 1U << n;
+            port.mirror_out |= port.ofport == mirror.output;
+        }
+    }
+}
+
 Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges) {
     clear();
     datapath_ = std::make_unique<pipeline::Datapath>();
@@ -157,6 +182,7 @@ Result<void> PipelineTarget::configure(const std::vector<TargetBridge>& bridges)
         entry.forward_bpdu = from.settings.forward_bpdu;
         entry.flood_vlans = bits_of(from.settings.flood_vlans);
         datapath_->set_vlan_limit(from.settings.vlan_limit);
+        add_mirrors(from.settings, bridge, entry, ports);
         entries.push_back(entry);
         if (auto ok = add_rules(bridge, from.flows); !ok) return ok;
         for (const auto& [id, group] : from.settings.groups)
@@ -230,6 +256,19 @@ std::vector<DiffTarget::Counts> PipelineTarget::meter_counts(const std::string& 
     std::vector<Counts> all = {counts(meter.stats)};
     for (const auto& band : meter.bands)
         all.push_back(counts(band->stats));
+    return all;
+}
+
+std::vector<DiffTarget::Counts> PipelineTarget::mirror_counts(const std::string& name) {
+    const BridgeState& bridge = find(name);
+    std::vector<Counts> all;
+    for (const auto& entry : bridge_entries_) {
+        if (entry.index != bridge.program->index()) continue;
+        for (const auto& mirror : entry.mirrors) {
+            const auto stats = datapath_->rule_stats(mirror.stats);
+            all.push_back({stats.packets, stats.bytes});
+        }
+    }
     return all;
 }
 

@@ -69,6 +69,7 @@ class PipelineTarget final : public ScenarioTarget {
     void set_link(const std::string& bridge, OfPort port, bool up) override;
     std::vector<Counts> group_counts(const std::string& bridge, std::uint32_t id) override;
     std::vector<Counts> meter_counts(const std::string& bridge, std::uint32_t id) override;
+    std::vector<Counts> mirror_counts(const std::string& bridge) override;
     std::map<reference::FdbKey, OfPort> fdb(const std::string& bridge) override;
 
     Verdict run_burst(const std::string& bridge, OfPort in_port,
@@ -105,6 +106,8 @@ class PipelineTarget final : public ScenarioTarget {
         std::map<OfPort, PortIndex> ports;
     };
     void clear();
+    void add_mirrors(const reference::Bridge& from, const BridgeState& bridge, pipeline::BridgeEntry& entry,
+                     std::vector<pipeline::PortEntry>& ports);
     BridgeState& find(const std::string& name);
     Result<void> add_rules(BridgeState& bridge, const std::vector<FlowSpec>& flows);
     Verdict collect();

@@ -43,6 +43,15 @@ TEST(Differential, pipeline_agrees_with_reference_while_groups_change) {
     run_differential(target, options);
 }
 
+TEST(Differential, pipeline_agrees_with_reference_with_mirrors) {
+    PipelineTarget target;
+    DifferentialOptions options{.seed = 8, .programs = 400, .rules = 12, .compare_drops = false};
+    options.random.normal = true;
+    options.random.groups = 3;
+    options.mirrors = true;
+    run_differential(target, options);
+}
+
 TEST(Differential, pipeline_agrees_with_reference_with_meters) {
     PipelineTarget target;
     DifferentialOptions options{.seed = 6, .programs = 200, .rules = 12, .compare_drops = false};

@@ -95,6 +95,12 @@ class ReferenceTarget final : public ScenarioTarget {
             counts.push_back({band.packets, band.bytes});
         return counts;
     }
+    std::vector<Counts> mirror_counts(const std::string& bridge) override {
+        std::vector<Counts> counts;
+        for (const auto& mirror : find(bridge)->mirrors)
+            counts.push_back({mirror.packets, mirror.bytes});
+        return counts;
+    }
     std::uint64_t hits(const std::string& bridge, std::size_t index) override {
         return find(bridge)->rules.at(index).hit_count;
     }

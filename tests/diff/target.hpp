@@ -78,6 +78,8 @@ class DiffTarget {
     /// Of a group and then each of its buckets; of a meter and then each of its bands.
     virtual std::vector<Counts> group_counts(const std::string&, std::uint32_t) { return {}; }
     virtual std::vector<Counts> meter_counts(const std::string&, std::uint32_t) { return {}; }
+    /// Of each mirror of the bridge.
+    virtual std::vector<Counts> mirror_counts(const std::string&) { return {}; }
     /// Frames received at once; the verdict joins what all of them led to.
     virtual Verdict run_burst(const std::string& bridge, OfPort in_port,
                               const std::vector<wire::Frame>& frames) {

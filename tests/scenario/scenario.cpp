@@ -97,6 +97,8 @@ class Reader {
             read_out(text);
         else if (verb == "punt")
             read_punt(text);
+        else if (verb == "mirror")
+            read_mirror(text);
         else if (verb == "drop")
             packet_step().drop = std::string{take_word(text)};
         else if (verb == "hits")
@@ -217,6 +219,30 @@ class Reader {
                 bridge().patches[number] = {peer.bridge, peer.port};
             } else
                 throw std::invalid_argument(fmt::format("unknown setting \"{}\" of a port", name));
+        }
+    }
+
+    void read_mirror(std::string_view text) {
+        reference::Mirror& mirror = bridge().settings.mirrors.emplace_back();
+        while (!text.empty()) {
+            std::string_view value = take_word(text);
+            const std::string_view name = value.substr(0, value.find('='));
+            value.remove_prefix(std::min(name.size() + 1, value.size()));
+            if (name == "all")
+                mirror.select_all = true;
+            else if (name == "src" || name == "dst")
+                for (const auto port : to_vlans(value))
+                    (name == "src" ? mirror.src : mirror.dst).insert(OfPort{port});
+            else if (name == "vlans")
+                mirror.vlans = to_vlans(value);
+            else if (name == "to")
+                mirror.output = to_port(value);
+            else if (name == "to-vlan")
+                mirror.vlan = static_cast<std::uint16_t>(to_number(value));
+            else if (name == "snaplen")
+                mirror.snaplen = to_number(value);
+            else
+                throw std::invalid_argument(fmt::format("unknown setting \"{}\" of a mirror", name));
         }
     }
 

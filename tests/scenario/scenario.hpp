@@ -7,6 +7,7 @@
 //   port N [access=V] [trunk=V;V..] [native-tagged=V] [native-untagged=V] [dot1q-tunnel=V] [trunks=V;V..]
 //          [priority-tags=if-nonzero|always] [protected] [no-flood] [no-forward] [no-receive]
 //          [no-packet-in] [down] [patch=BRIDGE:PORT]
+//   mirror to=PORT|to-vlan=V [all] [src=N;N..] [dst=N;N..] [vlans=V;V..] [snaplen=BYTES]
 //   tlv CLASS TYPE LENGTH N        tun_metadataN stands for that option
 //   miss TABLE drop|controller|continue
 //   flow FLOW                      as ovs-ofctl add-flow takes it; flows are numbered from 1

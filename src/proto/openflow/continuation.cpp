@@ -102,6 +102,8 @@ void read_part(Property& part, Version version, Continuation& out, Continuation:
             decode_actions(value.sub(value.left(), E::kBacBadLen), {version, 0}, out.action_set);
             break;
         case kMirrors:
+            out.mirrors = value.u32();
+            break;
         case kConntracked:
         case kOdpPort:
             break;
@@ -119,6 +121,7 @@ Bytes encode_continuation(const Continuation& continuation, Version version, con
         write_property(out, kBridge, [&] { out.bytes(continuation.bridge); });
         for (auto at = continuation.stack.rbegin(); at != continuation.stack.rend(); ++at)
             write_property(out, kStack, [&] { write_number(out, *at); });
+        if (continuation.mirrors != 0) write_property(out, kMirrors, [&] { out.u32(continuation.mirrors); });
         // Readers of other makes keep what the list before said.
         std::uint8_t table = 0;
         std::uint64_t cookie = 0;

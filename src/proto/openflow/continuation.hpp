@@ -28,7 +28,8 @@ struct Continuation {
     std::array<std::uint8_t, 16> bridge{};  ///< whose packet it is
     std::vector<Frame> frames;              ///< in the order in which they go on
     ActionList action_set;
-    std::vector<U128> stack;  ///< bottom first
+    std::vector<U128> stack;    ///< bottom first
+    std::uint32_t mirrors = 0;  ///< bit n: mirror n of the bridge has had the packet
 };
 
 /// Value of the property. `tun`: what tun_metadataN stand for. Empty if an action has no wire form.

@@ -23,6 +23,7 @@ Continuation sample() {
     c.frames.push_back({0, 0, actions("output:2,clone(output:3,output:4)")});
     c.frames.push_back({9, ~std::uint64_t{0}, actions("output:1,write_actions(output:5),goto_table:12")});
     c.action_set = actions("output:3");
+    c.mirrors = 0x80000001;
     c.stack = {{0, 5}, {0, 0}, {0xffffffffffffffff, 1}};
     return c;
 }
@@ -30,6 +31,7 @@ Continuation sample() {
 void expect_same(const Continuation& a, const Continuation& b) {
     EXPECT_EQ(a.bridge, b.bridge);
     EXPECT_EQ(a.stack, b.stack);
+    EXPECT_EQ(a.mirrors, b.mirrors);
     EXPECT_EQ(format_actions(a.action_set), format_actions(b.action_set));
     ASSERT_EQ(a.frames.size(), b.frames.size());
     for (std::size_t i = 0; i < a.frames.size(); ++i) {
