@@ -540,6 +540,7 @@ Group Executor::Impl::enter_alone(PacketSet& set, const Topology::Bridge& bridge
     Group group;
     group.count = 1;
     group.index[0] = 0;
+    set.mirrored[0] = 0;
     ensure_parsed(set, group, path, Parsed::kAll);
     ensure_lines(set, group, path, kAllLines);
     if (metadata) {
