@@ -181,7 +181,7 @@ bool Machine::operator()(const BundleAction& a) {
         if (to_int(port) >= to_int(OfPort::kInPort))
             return port != OfPort::kController && port != OfPort::kAny;
         const auto it = c_.bridge->ports.find(port);
-        return it != c_.bridge->ports.end() && it->second.up;
+        return it != c_.bridge->ports.end() && it->second.up && !it->second.link_down;
     };
     const OfPort member = bundle_member(a, key(), live);
     if (a.target)

@@ -200,7 +200,11 @@ bool Bridge::refresh(BridgePort& port) {
     if (mac == MacBytes{} && port.number == OfPort::kLocal) mac = settings_.mac;
     const std::uint32_t config =
         (port.config & ~std::uint32_t{kPortDown}) | (port.device.admin_up ? 0U : std::uint32_t{kPortDown});
-    const std::uint32_t state = std::uint32_t{port.device.link_up ? kPortLive : kPortLinkDown};
+    const pipeline::PortMonitor* monitor = port.entry.monitor.get();
+    const bool forwards = !monitor || monitor->forwarding.load(std::memory_order_relaxed);
+    const std::uint32_t state = !port.device.link_up ? std::uint32_t{kPortLinkDown}
+                                : forwards           ? std::uint32_t{kPortLive}
+                                                     : 0U;
     const bool changed = config != port.config || state != port.state || mac != port.mac;
     port.config = config;
     port.state = state;

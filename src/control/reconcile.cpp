@@ -40,7 +40,7 @@ OvsdbSession::Options database_options(const Reconciler::Options& options) {
         {"name", "type", "options", "mac", "mtu_request", "ofport_request", "other_config",
          "ingress_policing_rate", "ingress_policing_kpkts_rate", "bfd", "cfm_mpid", "lldp"},
         {"ofport", "error", "mac_in_use", "mtu", "ifindex", "admin_state", "link_state", "link_speed",
-         "duplex", "link_resets", "statistics", "status"}};
+         "duplex", "link_resets", "statistics", "status", "bfd_status"}};
     db.tables["Controller"] = {
         {"target", "type", "max_backoff", "inactivity_probe", "connection_mode", "enable_async_messages",
          "controller_rate_limit", "controller_burst_limit", "other_config"},

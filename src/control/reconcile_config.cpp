@@ -138,7 +138,10 @@ InterfaceConfig read_interface(const Row& row, const std::string& bridge, Notice
         row["ingress_policing_kpkts_rate"].as_integer() != 0) {
         notices.no_effect("Interface ingress_policing_rate");
     }
-    if (row["bfd"].get("enable").value_or("") == "true") notices.no_effect("Interface bfd");
+    std::vector<std::string> complaints;
+    interface.bfd = bfd::parse_config(row["bfd"].as_string_map(), complaints);
+    for (const std::string& complaint : complaints)
+        notices.once("bfd " + port.name + complaint, fmt::format("interface {}: {}", port.name, complaint));
     if (!row["cfm_mpid"].empty()) notices.no_effect("Interface cfm_mpid");
     if (row["lldp"].get("enable").value_or("") == "true") notices.no_effect("Interface lldp");
     return interface;

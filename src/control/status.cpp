@@ -124,6 +124,7 @@ void StatusWriter::write_interface(const ovsdb::Uuid& row, const SwitchPort& slo
             set(column, Datum::empty_set());
         set("status", Datum::empty_map());
         set("statistics", Datum::empty_map());
+        set("bfd_status", Datum::empty_map());
         return;
     }
     const PortState& state = slot.state;
@@ -142,6 +143,8 @@ void StatusWriter::write_interface(const ovsdb::Uuid& row, const SwitchPort& slo
                                                : Datum::string(state.full_duplex ? "full" : "half"));
     set("link_resets", Datum::integer(to_signed(state.link_resets)));
     set("status", Datum::string_map(state.status));
+    set("bfd_status",
+        slot.bfd ? Datum::string_map(switch_.bfd().status(slot.config.port.name)) : Datum::empty_map());
 }
 
 void StatusWriter::write_bridges() {

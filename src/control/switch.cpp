@@ -57,6 +57,7 @@ Switch::Switch(EventLoop& loop)
     datapath_->on_unknown_remote = [this](const pipeline::RemoteRecord& record) {
         tunnels_->learn_remote(record);
     };
+    start_bfd();
     schedule_tick(kIdleTickMs);
     shortcut_timer_ = loop_.every(
         kShortcutMs, [this] { tend_shortcuts(); }, TimeBase::kMachine);
@@ -70,6 +71,7 @@ Switch::~Switch() {
     if (link_socket_ >= 0) ::close(link_socket_);
     for (auto& [name, owner] : bridges_)
         owner->openflow.reset();
+    bfd_.reset();
     workers_.reset();  // joins: from here on nobody reads
     for (auto& [name, slot] : ports_)
         detach(*slot);
@@ -131,6 +133,7 @@ void Switch::apply_now() {
         sync_identity(*owner);
         sync_openflow(*owner);
     }
+    sync_bfd();
     push_topology();
     assign_queues();
     if (Shortcuts* shortcuts = Shortcuts::get()) shortcuts->set_on(config_.shortcuts);
@@ -332,6 +335,7 @@ void Switch::refresh() {
     }
     for (auto& [name, owner] : bridges_)
         follow_mtu(*owner);
+    sync_bfd();
     push_topology();
     // Guests start and stop queues of their own accord.
     const bool queues_changed = !holding_ && std::any_of(ports_.begin(), ports_.end(), [](const auto& entry) {

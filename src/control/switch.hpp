@@ -14,6 +14,7 @@
 // tried again when the kernel announces it, and once a second.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -32,6 +33,7 @@
 #include "control/tunnels.hpp"
 #include "pipeline/datapath.hpp"
 #include "underlay/mirror.hpp"
+#include "worker/bfd_monitor.hpp"
 #include "worker/worker_set.hpp"
 
 namespace sluice {
@@ -52,6 +54,11 @@ struct SwitchPort {
     std::shared_ptr<const tunnel::Config> tunnel;  ///< null: no tunnel port
     /// Without a device: patch and tunnel ports.
     bool is_virtual() const { return config.port.type == "patch" || tunnel; }
+    struct Bfd {
+        bfd::Config config;
+        worker::BfdMonitor::Place place;
+    };
+    std::optional<Bfd> bfd;  ///< its session as last set, while there is one
     bool attached() const { return port != nullptr; }
 };
 
@@ -88,6 +95,8 @@ class Switch {
     /// The kernel's routes and neighbours; null when netlink is forbidden here (the log says so).
     underlay::Mirror* underlay() { return underlay_.get(); }
     const Tunnels& tunnels() const { return *tunnels_; }
+    worker::BfdMonitor& bfd() { return *bfd_; }
+    const worker::BfdMonitor& bfd() const { return *bfd_; }
     const std::map<std::string, std::unique_ptr<SwitchBridge>>& bridges() const { return bridges_; }
     const std::map<std::string, std::unique_ptr<SwitchPort>>& ports() const { return ports_; }
     SwitchBridge* find_bridge(std::string_view name) const;
@@ -153,6 +162,11 @@ class Switch {
     std::size_t drain();
     void tick();
     void tend_shortcuts();
+    // switch_bfd.cpp
+    void start_bfd();
+    void follow_bfd();
+    void sync_bfd();
+    void end_bfd(SwitchBridge& owner, SwitchPort& slot);
     // switch_connections.cpp
     void configure_connections();
     std::uint8_t policy_number(const conntrack::TimeoutPolicy& policy);
@@ -167,7 +181,10 @@ class Switch {
     std::unique_ptr<worker::WorkerSet> workers_;
     std::unique_ptr<underlay::Mirror> underlay_;
     std::unique_ptr<Tunnels> tunnels_;
-    bool carriers_changed_ = false;  ///< their queues are to be assigned
+    bool carriers_changed_ = false;                               ///< their queues are to be assigned
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for calls posted by other threads
+    std::atomic<bool> bfd_news_{false};                           ///< one such call is on its way
+    std::unique_ptr<worker::BfdMonitor> bfd_;
     std::map<std::string, std::unique_ptr<SwitchBridge>> bridges_;
     std::map<std::string, std::unique_ptr<SwitchPort>> ports_;
     std::vector<DyingPort> dying_ports_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "bfd/session.hpp"
 #include "bridge/bridge.hpp"
 #include "bridge/flow_tables.hpp"
 #include "conntrack/timeouts.hpp"
@@ -28,6 +29,7 @@ struct InterfaceConfig {
     std::optional<OfPort> previous;      ///< number it had, for example before a restart
     bridge::VlanSettings vlan;           ///< of the Port
     std::map<unsigned, unsigned> cores;  ///< pmd-rxq-affinity: receive queue to core
+    std::optional<bfd::Config> bfd;      ///< none: no session
     std::string refusal;                 ///< non-empty: why the row cannot become a port
 };
 

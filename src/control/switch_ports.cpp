@@ -226,7 +226,10 @@ void Switch::detach(SwitchPort& slot) {
     slot.waiting = false;
     if (!slot.attached()) return;
     slot.wire.reset();
-    if (SwitchBridge* owner = find_bridge(slot.bridge)) owner->bridge->remove_port(slot.number);
+    if (SwitchBridge* owner = find_bridge(slot.bridge)) {
+        end_bfd(*owner, slot);
+        owner->bridge->remove_port(slot.number);
+    }
     dying_ports_.push_back({std::move(slot.port), false, 0, 0});
     slot.index = PortIndex::kNone;
     slot.state = {};
@@ -239,6 +242,7 @@ void Switch::detach(SwitchPort& slot) {
 void Switch::renumber(SwitchBridge& owner, SwitchPort& slot) {
     const OfPort wish = *slot.config.requested;
     if (owner.bridge->port(wish) != nullptr) return;  // taken: stays where it is, as OVS does
+    end_bfd(owner, slot);
     bridge::PortSpec spec;
     spec.name = slot.config.port.name;
     spec.port = slot.port.get();

@@ -53,7 +53,7 @@ bool Executor::Impl::is_live(const Path& path, OfPort port) const noexcept {
             return false;
         default: {
             const PortIndex index = path.bridge->find(port);
-            return index != PortIndex::kNone && topology->ports[to_int(index)].up;
+            return index != PortIndex::kNone && topology->ports[to_int(index)].forwards();
         }
     }
 }

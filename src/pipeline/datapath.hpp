@@ -20,6 +20,7 @@
 #include "flow/key.hpp"
 #include "packet/drop_reason.hpp"
 #include "pipeline/fdb.hpp"
+#include "pipeline/monitor.hpp"
 #include "pipeline/stats.hpp"
 #include "port/port.hpp"
 #include "sync/rcu.hpp"
@@ -42,6 +43,7 @@ struct PortEntry {
     unsigned bridge = 0;                      ///< BridgeEntry::index
     bool up = true;                           ///< OFPPC_PORT_DOWN clear
     bool live = true;                         ///< up and its link too: buckets may watch it
+    std::shared_ptr<PortMonitor> monitor;     ///< null: nobody watches it
     bool no_receive = false, no_forward = false, no_flood = false, no_packet_in = false;
     bool no_receive_stp = false;  ///< OFPPC_NO_RECV_STP: the same for 01:80:c2:00:00:00 only
     bool is_protected = false;    ///< Port:protected: NORMAL doesn't join two of them
@@ -61,6 +63,10 @@ struct PortEntry {
     bool mirror_out = false;       ///< reserved for what mirrors send
     std::uint32_t mirror_src = 0;  ///< bit n: BridgeEntry::mirrors[n] wants what comes in here
     std::uint32_t mirror_dst = 0;  ///< bit n: ... what leaves here
+    /// May traffic go here: live, and its watcher agrees. Changes at any moment.
+    bool forwards() const noexcept {
+        return live && (!monitor || monitor->forwarding.load(std::memory_order_relaxed));
+    }
 };
 
 /// A mirror of a bridge; ports say which of them they belong to.

@@ -154,6 +154,16 @@ void Executor::packet_out(unsigned bridge, OfPort in_port, std::unique_ptr<Actio
     flush();
 }
 
+void Executor::send(unsigned bridge, const ActionProgram& actions, Packet* packet, std::uint64_t now_ms,
+                    const FlowKey* metadata) noexcept {
+    Impl& impl = *impl_;
+    impl.begin(now_ms);
+    impl.counters.injected.add(1);
+    if (bridge >= impl.topology->bridges.size() || !impl.topology->bridges[bridge])
+        return impl.drop(packet, DropReason::kNoBridge);
+    impl.run_one(*impl.topology->bridges[bridge], OfPort::kAny, packet, metadata, &actions);
+}
+
 void Executor::trace(unsigned bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
                      const ActionProgram* actions, TraceSink& sink) noexcept {
     Impl& impl = *impl_;

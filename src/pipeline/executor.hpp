@@ -37,6 +37,10 @@ class Executor {
     /// Fails, without a trace but the packet's drop, if its actions can't be executed here or its bridge is
     /// gone. Source: nicira-ext.h, NXT_RESUME.
     Result<void> resume(const PausedPacket& paused, Packet* packet, std::uint64_t now_ms);
+    /// Executes `actions`, which are nobody's rule and output to ports of the bridge, on a packet of our own.
+    /// `metadata`: initial tunnel fields and the like (may be null). Takes the packet; flush() sends it.
+    void send(unsigned bridge, const ActionProgram& actions, Packet* packet, std::uint64_t now_ms,
+              const FlowKey* metadata = nullptr) noexcept;
     /// Traces a packet (nothing is sent, counted or learned); frees the packet. in_port may be LOCAL etc.
     /// `actions` non-null: starts with them instead of table 0. `metadata`: initial registers, tunnel
     /// fields and the like (may be null).

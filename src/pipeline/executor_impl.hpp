@@ -56,6 +56,8 @@ struct Executor::Impl {
     void begin(std::uint64_t now) noexcept;
     void run_burst(PortIndex port, Packet** packets, unsigned count, unsigned crossings) noexcept;
     void run_patch_queue() noexcept;
+    std::uint64_t tunnel_key_of(const Packet* packet) const noexcept;
+    unsigned take_monitored(const PortEntry& ingress, Packet** packets, unsigned count) noexcept;
     void run_one(const Topology::Bridge& bridge, OfPort in_port, Packet* packet, const FlowKey* metadata,
                  const ActionProgram* actions) noexcept;
     Group enter_alone(PacketSet& set, const Topology::Bridge& bridge, OfPort in_port, const FlowKey* metadata,

@@ -17,7 +17,7 @@ bool Executor::Impl::bucket_live(const Path& path, const BucketEntry& bucket, Se
     if (bucket.watch_port == OfPort::kAny && bucket.watch_group == kAnyGroup) return true;
     if (bucket.watch_port != OfPort::kAny) {
         const PortIndex index = path.bridge->find(bucket.watch_port);
-        if (index != PortIndex::kNone && topology->ports[to_int(index)].live) return true;
+        if (index != PortIndex::kNone && topology->ports[to_int(index)].forwards()) return true;
     }
     if (bucket.watch_group == kAnyGroup || seen.count == seen.id.size()) return false;
     for (unsigned n = 0; n < seen.count; ++n) {

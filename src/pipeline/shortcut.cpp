@@ -47,6 +47,11 @@ void Executor::Impl::sample_shortcut(PortIndex port, Packet* const* packets, uns
 void Executor::Impl::offer_shortcut(const PortEntry& ingress, const ShortcutEnd& end,
                                     Packet* packet) noexcept {
     if (!ingress.up || ingress.no_receive || ingress.bridge >= topology->bridges.size()) return;
+    if (ingress.monitor &&
+        (ingress.monitor->counts ||
+         bfd::find_datagram(ingress.monitor->filter,
+                            {rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len})))
+        return;  // its packets come here, and if it counts, all of them
     const Topology::Bridge* bridge = topology->bridges[ingress.bridge].get();
     ShortcutRecord& offer = shortcut.offer;
     if (!bridge || bridge->has_mirrors ||

@@ -318,6 +318,12 @@ void Executor::Impl::run_underlay(Packet** packets, unsigned count) noexcept {
     }
 }
 
+/// Of a packet that end_tunnel() has just left in its bridge's way.
+std::uint64_t Executor::Impl::tunnel_key_of(const Packet* packet) const noexcept {
+    const std::uint16_t arrival = arrival_of(packet);
+    return arrival == 0 || arrival >= arrival_count ? 0 : arrivals[arrival].id;
+}
+
 /// Fields of the tunnels that the packets of a new set came through.
 void Executor::Impl::enter_from_tunnel(PacketSet& set, Group& group, Path& path) noexcept {
     static const std::uint16_t kTunnelLines = lines_of(kTunnelFieldWords);

@@ -146,6 +146,10 @@ void Executor::Impl::run_burst(PortIndex port, Packet** packets, unsigned count,
             drop(packets[i], DropReason::kMirrorPort);
         return;
     }
+    if (__builtin_expect(ingress->monitor != nullptr, 0) && !trace) {
+        count = take_monitored(*ingress, packets, count);
+        if (count == 0) return;
+    }
     count = run_direct(*bridge, *ingress, packets, count, crossed);
     if (count == 0) return;
     if (__builtin_expect(bridge->program->learns(), 0) && count > 1) {

@@ -14,7 +14,8 @@ constexpr int kAny = UnixctlServer::kAnyCount;
 
 constexpr Command kCommands[] = {
     {"autoattach/status", "[bridge]", 0, 1, nothing},
-    {"bfd/show", "[interface]", 0, 1, nothing},
+    {"bfd/set-forwarding", "[interface] normal|false|true", 1, 2, bfd_set_forwarding},
+    {"bfd/show", "[interface]", 0, 1, bfd_show},
     {"bond/list", "", 0, 0, bond_list},
     {"bond/show", "[port]", 0, 1, bond_show},
     {"bridge/dump-flows", "[--offload-stats] bridge", 1, 2, bridge_dump_flows},

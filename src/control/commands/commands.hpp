@@ -43,6 +43,9 @@ void stop(Context& context);
 /// The bridge named by an argument, or "no such bridge".
 Result<SwitchBridge*> find_bridge(Context& context, const std::string& name);
 
+// bfd.cpp
+Output bfd_set_forwarding(Context& context, const Args& args);
+Output bfd_show(Context& context, const Args& args);
 // bridge.cpp
 Output bridge_dump_flows(Context& context, const Args& args);
 Output bridge_reconnect(Context& context, const Args& args);
