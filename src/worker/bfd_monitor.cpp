@@ -190,7 +190,7 @@ std::uint32_t BfdMonitor::Impl::new_discriminator() {
     while (true) {
         const auto wish = static_cast<std::uint32_t>(random());
         const bool taken = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
-            return entry.second->session.discriminator() == wish;
+            return entry.second && entry.second->session.discriminator() == wish;  // null: being made
         });
         if (wish != 0 && !taken) return wish;
     }

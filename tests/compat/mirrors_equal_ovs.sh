@@ -24,9 +24,12 @@ all_frames() {
         frame $port 50:54:00:00:00:77
         frame $port ff:ff:ff:ff:ff:ff 7
         frame $port 50:54:00:00:00:02 100
-        frame $port 01:80:c2:00:00:0e
+        # Known difference: OVS 3.1 puts explicit outputs of such frames into an output_vlan, though its manual has
+        # frames of bridges' own protocols exempt from it; we do as the manual says.
+        [ "${reserved:-yes}" = no ] || frame $port 01:80:c2:00:00:0e
     done
     frame 2 50:54:00:00:00:01 7
+    settle # before anything changes
 }
 flows() {
     of del-flows br0
@@ -72,6 +75,7 @@ one_way() {
     vs get mirror n statistics
 }
 vlans() {
+    local reserved=no
     ports
     vs set port p1 tag=7 -- set port p4 tag=100 -- set port p5 trunks=100 \
         -- --id=@p get port p3 -- --id=@a get port p1 -- --id=@b get port p2 \
