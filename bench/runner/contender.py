@@ -60,6 +60,7 @@ class Switch:
         behind `outer` is 10.99.0.2."""
         self.ofctl("add-flow", "phys", "in_port=%s,actions=LOCAL" % outer)
         self.ofctl("add-flow", "phys", "in_port=LOCAL,actions=output:%s" % outer)
+        host.run("sysctl", "-qw", "net.ipv6.conf.phys.disable_ipv6=1")  # only the generator's packets
         host.run("ip", "address", "replace", "10.99.0.1/24", "dev", "phys")
         host.run("ip", "link", "set", "phys", "up", "address", TUNNEL_MAC)
         self.vsctl("set", "bridge", "phys", "other_config:hwaddr=" + TUNNEL_MAC)
