@@ -172,7 +172,7 @@ Address remote_of(const Config& config, const FlowKey& key) noexcept {
 }
 
 Address local_of(const Config& config, const FlowKey& key) noexcept {
-    if (config.local) return *config.local;
+    if (!config.local_flow) return config.local.value_or(Address{});
     const auto ipv4 = static_cast<std::uint32_t>(key.get(key::kTunSrc));
     if (ipv4 != 0) return from_ipv4(ipv4);
     return key.get_wide(key::kTunIpv6Src);

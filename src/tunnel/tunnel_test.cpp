@@ -192,6 +192,18 @@ TEST_F(Tunnel, FragmentsHoldTheWholePacket) {
     }
 }
 
+TEST_F(Tunnel, TheSourceIsThatOfThePacketOnlyIfTheOptionsSaySo) {
+    FlowKey key;  // of a packet that came out of another tunnel
+    key.set(key::kTunSrc, 0x0a000007);
+    key.set(key::kTunDst, 0x0a000008);
+    EXPECT_EQ(local_of(config_of("geneve", {{"remote_ip", "10.0.0.2"}}), key), Address{});
+    EXPECT_EQ(local_of(config_of("geneve", {{"remote_ip", "flow"}}), key), Address{});
+    EXPECT_EQ(local_of(config_of("geneve", {{"remote_ip", "10.0.0.2"}, {"local_ip", "10.0.0.9"}}), key),
+              from_ipv4(0x0a000009));
+    EXPECT_EQ(local_of(config_of("geneve", {{"remote_ip", "flow"}, {"local_ip", "flow"}}), key),
+              from_ipv4(0x0a000007));
+}
+
 TEST_F(Tunnel, FixedKeysWinOverFlowsAndRemotesOverAny) {
     const auto end = [](unsigned port, Options options) {
         return End{PortIndex{static_cast<std::uint16_t>(port)},
