@@ -259,8 +259,8 @@ struct Executor::Impl {
     std::uint16_t make_outer(PacketSet& set, unsigned i, const Path& path, const PortEntry& port) noexcept;
     const tunnel::NextHop* next_hop(const PortEntry& port, const FlowKey& key) noexcept;
     void emit_through(const PortEntry& port, Packet* packet, std::uint16_t outer, unsigned crossed) noexcept;
-    void push_outer(const PortEntry& port, Packet* packet, const tunnel::Outer& outer,
-                    unsigned crossed) noexcept;
+    void parse_outer_key(const Packet* packet) noexcept;
+    void push_outer(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
     void send_fragments(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
     void leave_host(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept;
     bool end_tunnel(Packet* packet, unsigned crossed) noexcept;

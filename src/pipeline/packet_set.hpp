@@ -125,6 +125,15 @@ constexpr classify::WordSet ct_field_words() {
     return set;
 }
 inline constexpr classify::WordSet kCtFieldWords = ct_field_words();
+/// Cache lines of a key that hold some of these words.
+constexpr std::uint16_t lines_of(const classify::WordSet& words) {
+    std::uint16_t lines = 0;
+    for (unsigned line = 0; line < kKeyLines; ++line) {
+        const std::uint64_t bits = line < 8 ? words.bits[0] >> (line * 8) : words.bits[1] >> ((line - 8) * 8);
+        if (bits & 0xff) lines = static_cast<std::uint16_t>(lines | 1U << line);
+    }
+    return lines;
+}
 /// Words with fields that packets have from the tunnel they came through.
 constexpr classify::WordSet tunnel_field_words() {
     classify::WordSet set;
@@ -135,6 +144,7 @@ constexpr classify::WordSet tunnel_field_words() {
     return set;
 }
 inline constexpr classify::WordSet kTunnelFieldWords = tunnel_field_words();
+inline constexpr std::uint16_t kTunnelLines = lines_of(kTunnelFieldWords);
 constexpr classify::WordSet link_words() {
     classify::WordSet set;
     set.add(0), set.add(1);

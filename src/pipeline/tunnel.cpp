@@ -37,13 +37,6 @@ void count(const PortEntry& port, bool sent, std::uint32_t packets, std::uint64_
     port.patch_counters[at + 1].fetch_add(bytes, std::memory_order_relaxed);
 }
 
-std::uint16_t lines_of(const classify::WordSet& words) {
-    std::uint16_t lines = 0;
-    for (unsigned w = 0; w < kKeyWords; ++w)
-        if (words.has(w)) lines = static_cast<std::uint16_t>(lines | 1U << w / 8);
-    return lines;
-}
-
 }  // namespace
 
 const tunnel::NextHop* Executor::Impl::next_hop(const PortEntry& port, const FlowKey& key) noexcept {
@@ -63,6 +56,14 @@ const tunnel::NextHop* Executor::Impl::next_hop(const PortEntry& port, const Flo
     return hop->usable ? hop : nullptr;
 }
 
+/// Fills outer_key with the headers of a packet.
+void Executor::Impl::parse_outer_key(const Packet* packet) noexcept {
+    outer_key = {};
+    const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+    const std::uint16_t next = parse_link(frame, packet->data_len, vlan_limit, outer_key);
+    parse_network(frame, packet->data_len, packet->pkt_len, next, outer_key);
+}
+
 std::uint16_t Executor::Impl::make_outer(PacketSet& set, unsigned i, const Path& path,
                                          const PortEntry& port) noexcept {
     if (!outers) {
@@ -74,14 +75,9 @@ std::uint16_t Executor::Impl::make_outer(PacketSet& set, unsigned i, const Path&
         return 0;
     }
     // Tunnel fields that no action and no tunnel wrote may not even be zero yet, nor all headers be parsed.
-    static const std::uint16_t kTunnelLines = lines_of(kTunnelFieldWords);
     const FlowKey* key = &set.key[i];
     if (path.parsed != Parsed::kAll || (path.lines & kTunnelLines) != kTunnelLines) {
-        outer_key = {};
-        const Packet* packet = set.packet[i];
-        const auto* frame = rte_pktmbuf_mtod(packet, const std::uint8_t*);
-        const std::uint16_t next = parse_link(frame, packet->data_len, vlan_limit, outer_key);
-        parse_network(frame, packet->data_len, packet->pkt_len, next, outer_key);
+        parse_outer_key(set.packet[i]);
         for (unsigned w = 0; w < kKeyWords; ++w) {
             if (kTunnelFieldWords.has(w) && (path.lines >> w / 8 & 1)) outer_key.word[w] = key->word[w];
         }
@@ -140,9 +136,7 @@ void Executor::Impl::send_through(const PortEntry& port, Packet* packet, std::ui
         return leave_host(packet, pattern.outer, crossed);
     }
     if (outer_count == kMaxOuters) return drop(packet, DropReason::kNoMemory);
-    outer_key = {};
-    const std::uint16_t next = parse_link(frame, packet->data_len, vlan_limit, outer_key);
-    parse_network(frame, packet->data_len, bytes, next, outer_key);
+    parse_outer_key(packet);
     pattern.fill(tunnel::inner_of(outer_key), outers[outer_count]);
     emit_through(port, packet, outer_count++, crossed);
 }
@@ -188,10 +182,7 @@ unsigned Executor::Impl::run_direct_tunnel(const Rule& rule, const PortEntry& po
     const unsigned gone = count_all - kept;
     if (gone == 0) return kept;
     count(port, true, gone, bytes);
-    RuleCounter& counter = stats.at(rule.stats);
-    counter.packets.add(gone);
-    counter.bytes.add(bytes);
-    counter.used_ms.set(now_ms);
+    count_hit(rule, gone, bytes);
     return kept;
 }
 
@@ -207,10 +198,10 @@ void Executor::Impl::emit_through(const PortEntry& port, Packet* packet, std::ui
                                   unsigned crossed) noexcept {
     const tunnel::Outer& outer = outers[outer_index];
     if (!trace) count(port, true, 1, packet->pkt_len);
-    if (__builtin_expect(!needs_checksum(packet), 1)) return push_outer(port, packet, outer, crossed);
+    if (__builtin_expect(!needs_checksum(packet), 1)) return push_outer(packet, outer, crossed);
     if (!is_gso(packet)) {
         if (!finish_checksum(packet)) return drop(packet, DropReason::kSegmentation);
-        return push_outer(port, packet, outer, crossed);
+        return push_outer(packet, outer, crossed);
     }
     Packet* segments[kMaxSegments];
     const std::uint32_t overhead = outer.size - kEthernet;
@@ -219,17 +210,15 @@ void Executor::Impl::emit_through(const PortEntry& port, Packet* packet, std::ui
     if (pieces == 0) return drop(packet, DropReason::kSegmentation);
     counters.copied.add(pieces - 1);
     for (unsigned n = 0; n < pieces; ++n)
-        push_outer(port, segments[n], outer, crossed);
+        push_outer(segments[n], outer, crossed);
 }
 
-void Executor::Impl::push_outer(const PortEntry& port, Packet* packet, const tunnel::Outer& outer,
-                                unsigned crossed) noexcept {
+void Executor::Impl::push_outer(Packet* packet, const tunnel::Outer& outer, unsigned crossed) noexcept {
     const std::uint32_t total = packet->pkt_len + outer.size - kEthernet - (outer.layer3 ? kEthernet : 0);
     const bool fits = total <= outer.mtu;
     if (!fits && (outer.dont_fragment || outer.ipv6)) return drop(packet, DropReason::kTunnelTooLong);
     if (outer.sequence) ++tunnel_sequence;
     if (!tunnel::push(packet, outer, tunnel_sequence)) return drop(packet, DropReason::kNoMemory);
-    set_output_queue(packet, port.tunnel ? output_queue(packet) : kNoQueue);
     if (fits) return leave_host(packet, outer, crossed);
     send_fragments(packet, outer, crossed);
 }
@@ -326,7 +315,6 @@ std::uint64_t Executor::Impl::tunnel_key_of(const Packet* packet) const noexcept
 
 /// Fields of the tunnels that the packets of a new set came through.
 void Executor::Impl::enter_from_tunnel(PacketSet& set, Group& group, Path& path) noexcept {
-    static const std::uint16_t kTunnelLines = lines_of(kTunnelFieldWords);
     ensure_lines(set, group, path, kTunnelLines);
     for (unsigned i = 0; i < 2; ++i)
         path.uniform.bits[i] &= ~kTunnelFieldWords.bits[i];

@@ -12,15 +12,6 @@ namespace sluice::pipeline {
 
 namespace {
 
-constexpr std::uint16_t lines_of(const classify::WordSet& words) {
-    std::uint16_t lines = 0;
-    for (unsigned line = 0; line < kKeyLines; ++line) {
-        const std::uint64_t bits = line < 8 ? words.bits[0] >> (line * 8) : words.bits[1] >> ((line - 8) * 8);
-        if (bits & 0xff) lines = static_cast<std::uint16_t>(lines | 1U << line);
-    }
-    return lines;
-}
-
 bool intersects(const classify::WordSet& a, const classify::WordSet& b) {
     return ((a.bits[0] & b.bits[0]) | (a.bits[1] & b.bits[1])) != 0;
 }

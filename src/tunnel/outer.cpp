@@ -230,31 +230,30 @@ bool build(const Config& config, const NextHop& hop, const FlowKey& key, const G
 
 namespace {
 
-/// `size` bytes more in front. A segment of its own is chained in front where there is no headroom; it takes
-/// the packet's first bytes along, so that headers stay together.
+/// `size` bytes more in front. The packet's mbuf stays the first one, as others hold it: without headroom its
+/// data moves back within the segment, or partly into one more behind it. Null: no memory, or data that is
+/// shared.
 std::uint8_t* make_room(Packet* packet, std::uint16_t size) noexcept {
     if (char* start = rte_pktmbuf_prepend(packet, size)) return reinterpret_cast<std::uint8_t*>(start);
-    // The packet's own mbuf stays first, as others hold it: its data moves back within the segment, or into
-    // one more segment.
-    if (rte_pktmbuf_tailroom(packet) >= size && packet->nb_segs == 1 && RTE_MBUF_DIRECT(packet) &&
-        rte_mbuf_refcnt_read(packet) == 1) {
+    if (!RTE_MBUF_DIRECT(packet) || rte_mbuf_refcnt_read(packet) != 1) return nullptr;
+    if (rte_pktmbuf_tailroom(packet) >= size && packet->nb_segs == 1) {
         auto* data = rte_pktmbuf_mtod(packet, std::uint8_t*);
         std::memmove(data + size, data, packet->data_len);
         packet->data_len = static_cast<std::uint16_t>(packet->data_len + size);
         packet->pkt_len += size;
         return data;
     }
+    const std::uint32_t moved = packet->data_len;
+    const std::uint32_t room = moved + rte_pktmbuf_tailroom(packet);
+    if (room < size || size + moved > 65535U) return nullptr;
     Packet* rest = packet_alloc_large();
     if (!rest) return nullptr;
-    const std::uint32_t moved = packet->data_len;
-    if (moved > rte_pktmbuf_tailroom(rest) || !RTE_MBUF_DIRECT(packet) || rte_mbuf_refcnt_read(packet) != 1 ||
-        size + moved > 65535U) {
+    if (moved > rte_pktmbuf_tailroom(rest)) {
         packet_free(rest);
         return nullptr;
     }
     // What fits behind the new headers stays in the first segment, the rest goes into the second.
     auto* data = rte_pktmbuf_mtod(packet, std::uint8_t*);
-    const std::uint32_t room = moved + rte_pktmbuf_tailroom(packet);
     const std::uint32_t stays = room - size < moved ? room - size : moved;
     std::memcpy(rte_pktmbuf_mtod(rest, std::uint8_t*), data + stays, moved - stays);
     rest->data_len = static_cast<std::uint16_t>(moved - stays);

@@ -84,13 +84,9 @@ Output route_del(Context& context, const Args& args) {
     if (!mirror) return mirror.error();
     const auto to = underlay::parse_prefix(args[0]);
     if (!to) return make_error(EINVAL, "Invalid parameters");
-    std::uint32_t mark = 0;
-    if (args.size() > 1) {
-        const auto read = parse_mark(args[1]);
-        if (!read) return make_error(EINVAL, "Invalid pkt_mark");
-        mark = *read;
-    }
-    if (!(*mirror)->remove_route(*to, mark)) return make_error(ENOENT, "Not found");
+    const auto mark = args.size() > 1 ? parse_mark(args[1]) : 0;
+    if (!mark) return make_error(EINVAL, "Invalid pkt_mark");
+    if (!(*mirror)->remove_route(*to, *mark)) return make_error(ENOENT, "Not found");
     return std::string("OK");
 }
 
@@ -99,13 +95,9 @@ Output route_lookup(Context& context, const Args& args) {
     if (!mirror) return mirror.error();
     const auto to = underlay::parse_address(args[0]);
     if (!to) return make_error(EINVAL, "Invalid parameters");
-    std::uint32_t mark = 0;
-    if (args.size() > 1) {
-        const auto read = parse_mark(args[1]);
-        if (!read) return make_error(EINVAL, "Invalid pkt_mark");
-        mark = *read;
-    }
-    const auto hop = (*mirror)->look(*to, std::nullopt, mark);
+    const auto mark = args.size() > 1 ? parse_mark(args[1]) : 0;
+    if (!mark) return make_error(EINVAL, "Invalid pkt_mark");
+    const auto hop = (*mirror)->look(*to, std::nullopt, *mark);
     if (!hop) return make_error(ENOENT, "Not found");
     return fmt::format("src {}\ngateway {}\ndev {}\n", format_address(hop->source),
                        format_address(hop->next == *to ? Address{} : hop->next), hop->device);
